@@ -1,0 +1,1 @@
+"""Prefect flows: thin schedules over analytics and tasks, one file per flow."""

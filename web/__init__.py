@@ -1,0 +1,1 @@
+"""The HTTP face: webhooks in, health, unsubscribe and preference pages."""
