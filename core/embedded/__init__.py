@@ -8,16 +8,16 @@ Two ways to use a server:
 ``EmbeddedServerError`` is the parent of everything that may go wrong:
 
     EmbeddedServerError
-    ├── ServerBinaryMissing   no server program on this machine: install the named package
-    ├── ServerInUse           another live server works on the same folder: stop it
-    └── ServerDidNotStart     it ended or stayed silent: the error carries the end of its log
+    ├── ServerMissingError   no server program on this machine: install the named package
+    ├── ServerInUseError     another live server works on the same folder: stop it
+    └── ServerStartError     it ended or stayed silent: the error carries the end of its log
 """
 
 from core.embedded.errors import (
     EmbeddedServerError,
-    ServerBinaryMissing,
-    ServerDidNotStart,
-    ServerInUse,
+    ServerInUseError,
+    ServerMissingError,
+    ServerStartError,
 )
 from core.embedded.launch import tethered
 from core.embedded.ports import free_port, free_ports
@@ -27,10 +27,10 @@ from core.embedded.running import ServerCommand
 
 __all__ = [
     "EmbeddedServerError",
-    "ServerBinaryMissing",
     "ServerCommand",
-    "ServerDidNotStart",
-    "ServerInUse",
+    "ServerInUseError",
+    "ServerMissingError",
+    "ServerStartError",
     "embedded_postgres",
     "embedded_redis",
     "free_port",

