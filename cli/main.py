@@ -1,0 +1,39 @@
+"""The `mingus` command: each sub-command has its own file and imports what is heavy when it runs."""
+
+from typing import Any
+
+import typer
+from typer.core import TyperGroup
+
+from cli import down, env, status, up
+from core.errors import MingusError
+
+
+class OneClearLine(TyperGroup):
+    """Errors that we raise on purpose are told as text, without a traceback, and exit with 1."""
+
+    def invoke(self, ctx: Any) -> Any:
+        """Runs the sub-command."""
+        try:
+            return super().invoke(ctx)
+        except MingusError as error:
+            typer.secho(str(error), fg=typer.colors.RED, err=True)
+            raise typer.Exit(1) from None
+
+
+app = typer.Typer(
+    cls=OneClearLine,
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_show_locals=False,
+    help="MINGUS Notifications: run the stack on this machine and look into it.",
+)
+app.command()(up.up)
+app.command()(down.down)
+app.command()(status.status)
+app.command()(env.env)
+
+
+@app.callback()
+def _main() -> None:
+    """Keeps the names of sub-commands even if only one is registered."""
