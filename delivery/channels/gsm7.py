@@ -1,0 +1,101 @@
+"""GSM 03.38: which characters a 7-bit text may hold, what a text costs in segments, and how to keep it cheap.
+
+A text in GSM-7 has 160 septets, or 153 per part; one character outside of it makes the whole text UCS-2 with 70
+UTF-16 units, or 67 per part. A curly quote out of a word processor doubles the bill.
+"""
+
+import unicodedata
+from dataclasses import dataclass
+from enum import StrEnum
+
+BASIC = frozenset(
+    "@£$¥èéùìòÇ\nØø\rÅåΔ_ΦΓΛΩΠΨΣΘΞÆæßÉ !\"#¤%&'()*+,-./0123456789:;<=>?"
+    "¡ABCDEFGHIJKLMNOPQRSTUVWXYZÄÖÑÜ§¿abcdefghijklmnopqrstuvwxyzäöñüà"
+)
+EXTENSION = frozenset("\f^{}\\[~]|€")
+"""Two septets each: an escape and the character, which may not be parted."""
+
+_ALPHABET = BASIC | EXTENSION
+
+CHEAPER = str.maketrans(
+    dict.fromkeys("‘’‚‛′‵`´ʹʻʼˈ‹›", "'")
+    | dict.fromkeys("“”„‟″‶«»", '"')
+    | dict.fromkeys("‐‑‒–—―−﹣－", "-")
+    | dict.fromkeys(
+        "\t\u00a0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a\u202f\u205f\u3000",
+        " ",
+    )
+    | dict.fromkeys("\u2028\u2029\u0085\u000b", "\n")
+    | dict.fromkeys("•‣·∙●▪", "-")
+    | {
+        "…": "...",
+        "⁄": "/",
+        "∕": "/",
+        "×": "x",
+        "＋": "+",
+        "％": "%",
+        "＄": "$",
+        "！": "!",
+        "？": "?",
+        "：": ":",
+    }
+    | {"™": "(TM)", "®": "(R)", "©": "(C)", "½": "1/2", "¼": "1/4", "¾": "3/4"}
+)
+"""Signs that mean the same in GSM-7; letters are never touched (a name is not ours to respell)."""
+
+
+class Encoding(StrEnum):
+    """How the network carries the text."""
+
+    GSM7 = "GSM-7"
+    UCS2 = "UCS-2"
+
+
+@dataclass(frozen=True, slots=True)
+class SegmentCount:
+    """`units` are septets or UTF-16 units; `segments` is what is billed."""
+
+    encoding: Encoding
+    units: int
+    segments: int
+
+
+def is_gsm7(text: str) -> bool:
+    """True when every character is in the default alphabet or its extension."""
+    return _ALPHABET.issuperset(text)
+
+
+def cheapest(text: str) -> str:
+    """The text composed (NFC) and, where that makes it GSM-7, with typographic signs replaced by plain ones."""
+    if is_gsm7(text):
+        return text
+    composed = unicodedata.normalize("NFC", text)
+    plain = composed.translate(CHEAPER)
+    return plain if is_gsm7(plain) else composed
+
+
+def segments(text: str) -> SegmentCount:
+    """What `text` costs, as Twilio counts it: GSM-7 160/153 septets, UCS-2 70/67 UTF-16 units, no pair parted."""
+    if is_gsm7(text):
+        doubles = sum(map(text.count, EXTENSION))
+        units = len(text) + doubles
+        if units <= 160:
+            return SegmentCount(Encoding.GSM7, units, 1)
+        parts = -(-units // 153) if not doubles else _parts([1 + (c in EXTENSION) for c in text], 153)
+        return SegmentCount(Encoding.GSM7, units, parts)
+    doubles = sum(c > "\uffff" for c in text)
+    units = len(text) + doubles
+    if units <= 70:
+        return SegmentCount(Encoding.UCS2, units, 1)
+    parts = -(-units // 67) if not doubles else _parts([1 + (c > "\uffff") for c in text], 67)
+    return SegmentCount(Encoding.UCS2, units, parts)
+
+
+def _parts(widths: list[int], room: int) -> int:
+    """How many parts of `room` units hold the characters in order, none of them parted."""
+    parts, used = 1, 0
+    for width in widths:
+        if used + width > room:
+            parts, used = parts + 1, 0
+        used += width
+    return parts

@@ -1,0 +1,190 @@
+"""Content: a payload and a person become a message ready for one channel.
+
+`validate_payload` at the door, `render` in the pipeline, `preview` for people who want to see before they send.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from decimal import Decimal
+from functools import lru_cache
+from typing import Any
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from core.vocabulary import Channel, Purpose, Urgency
+from delivery.attachments import attachments_of
+from delivery.catalog import MessageType
+from delivery.channels import CHANNELS, Draft
+from delivery.channels.gsm7 import SegmentCount, segments
+from delivery.channels.sms import FOOTER, needs_footer, refuse_long
+from delivery.clean_text import clean, one_line
+from delivery.messages import RenderedMessage
+from delivery.payload_fields import ATTACHMENTS, PERSON_NAMES, TEMPLATES, check_payload
+from delivery.payload_templates import parsed, substitute
+from delivery.sandboxed_jinja import StoredPart
+from delivery.stored_templates import StoredTemplate, compiled, latest_version, stored_template
+
+__all__ = [
+    "Person", "Preview", "RenderRequest", "preview", "render", "substitute", "validate_payload",
+]  # fmt: skip
+
+BRAND = "MINGUS"
+_OWN_WORK = frozenset({*TEMPLATES, ATTACHMENTS})
+"""Fields of a payload that are no variables."""
+_NOBODY = "there"
+"""Who is greeted when the name is unknown: "Hi there"."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Person:
+    """Whom the message speaks to; `locale` such as en_US, `time_zone` an IANA name."""
+
+    name: str = ""
+    locale: str = "en_US"
+    time_zone: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RenderRequest:
+    """Everything that a message is made of: equal requests render to equal bytes.
+
+    `links` may hold unsubscribe_url and preferences_url; `first_of_programme` adds the opt-out footer to the first text
+    of any programme; `version` pins the template's version (the newest when None); `stored` is a template row that
+    takes the place of the folder's.
+    """
+
+    message_type: MessageType
+    channel: Channel
+    payload: Mapping[str, Any]
+    person: Person
+    now: datetime
+    links: Mapping[str, str] = field(default_factory=dict)
+    postal_address: str = ""
+    first_of_programme: bool = False
+    version: int | None = None
+    stored: StoredTemplate | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Preview:
+    """A message as it would leave, and what it would cost in USD."""
+
+    message: RenderedMessage
+    segments: SegmentCount | None
+    cost: Decimal
+
+
+def validate_payload(message_type: MessageType, payload: Any) -> None:
+    """Nothing, or InvalidRequest, InvalidTemplate or MissingVariable naming the field of the payload and the mend."""
+    root = message_type.payload
+    template = stored_template(message_type.name, latest_version(message_type.name))
+    check_payload(root, payload, template.fields)
+    values = dict.fromkeys(PERSON_NAMES, _NOBODY) | payload
+    if "subject" in payload:
+        parsed(payload["subject"], field=f"{root}.subject").fill(values, root)
+    if "template" in payload:
+        text = parsed(payload["template"], field=f"{root}.template").fill(values, root)
+        if message_type.allows(Channel.SMS):
+            footer = f"\n{FOOTER}" if needs_footer(message_type, first_of_programme=False) else ""
+            refuse_long(f"{root}.template", text + footer)
+
+
+def render(request: RenderRequest) -> RenderedMessage:
+    """The message ready for its channel; InvalidRequest and its kinds when it can't be made."""
+    message_type, payload = request.message_type, request.payload
+    channel = CHANNELS[request.channel]
+    label, parts = _parts(request, channel.parts)
+    values = _values(request)
+    texts = {name: part.render(values) for name, part in parts}
+    if "subject" in payload and "subject.txt" in texts:
+        texts["subject.txt"] = parsed(payload["subject"], field="subject").fill(values, message_type.payload)
+    files = payload.get(ATTACHMENTS)
+    return channel.finish(
+        Draft(
+            parts=texts,
+            template=label,
+            links=request.links,
+            attachments=attachments_of(files) if files else (),
+            first_of_programme=request.first_of_programme,
+        ),
+        message_type,
+    )
+
+
+def preview(request: RenderRequest, *, price: Decimal) -> Preview:
+    """The rendered message with its segments and its cost at `price` USD per unit."""
+    message = render(request)
+    return Preview(
+        message=message,
+        segments=segments(message.body) if request.channel is Channel.SMS else None,
+        cost=price * message.units,
+    )
+
+
+def _values(request: RenderRequest) -> dict[str, Any]:
+    """What templates may name: declared fields (None when not given), the payload's, the person's, and ours."""
+    message_type, person = request.message_type, request.person
+    name = one_line(person.name) or _NOBODY
+    values: dict[str, Any] = dict(_defaults(message_type.name))
+    values["name"] = name
+    for key, value in request.payload.items():
+        if key not in _OWN_WORK:
+            values[key] = clean(value) if isinstance(value, str) else _cleaned(value)
+    if "first_name" not in request.payload:
+        values["first_name"] = str(values["name"]).partition(" ")[0]
+    template = request.payload.get("template")
+    values["template_text"] = (
+        parsed(template, field=f"{message_type.payload}.template").fill(values, message_type.payload)
+        if template
+        else ""
+    )
+    values["brand"] = BRAND
+    values["unsubscribe_url"] = (
+        "" if message_type.urgency is Urgency.CRITICAL else request.links.get("unsubscribe_url", "")
+    )
+    values["preferences_url"] = request.links.get("preferences_url", "")
+    values["postal_address"] = request.postal_address
+    values["is_marketing"] = message_type.purpose is Purpose.MARKETING
+    values["today"] = request.now.astimezone(_zone(person.time_zone)).date()
+    return values
+
+
+def _cleaned(value: Any) -> Any:
+    """The same with every text of its lists and tables clean."""
+    if isinstance(value, str):
+        return clean(value)
+    if isinstance(value, list | tuple):
+        return [_cleaned(item) for item in value]
+    if isinstance(value, Mapping):
+        return {key: _cleaned(item) for key, item in value.items()}
+    return value
+
+
+def _parts(request: RenderRequest, names: tuple[str, ...]) -> tuple[str, tuple[tuple[str, StoredPart], ...]]:
+    locale = request.person.locale
+    if request.stored is not None:
+        row = request.stored
+        return row.label, tuple((name, compiled(row, name, locale)) for name in names)
+    version = request.version or latest_version(request.message_type.name)
+    return _folder_parts(request.message_type.name, version, names, locale)
+
+
+@lru_cache(maxsize=512)
+def _folder_parts(
+    name: str, version: int, names: tuple[str, ...], locale: str
+) -> tuple[str, tuple[tuple[str, StoredPart], ...]]:
+    template = stored_template(name, version, locale.replace("-", "_").split("_")[0].lower())
+    return template.label, tuple((part, compiled(template, part, locale)) for part in names)
+
+
+@lru_cache(maxsize=64)
+def _defaults(name: str) -> Mapping[str, None]:
+    return dict.fromkeys(stored_template(name, latest_version(name)).fields) | {"currency": "USD"}
+
+
+@lru_cache(maxsize=1024)
+def _zone(name: str | None) -> ZoneInfo:
+    try:
+        return ZoneInfo(name or "UTC")
+    except (ZoneInfoNotFoundError, ValueError):
+        return ZoneInfo("UTC")

@@ -1,0 +1,149 @@
+"""Jinja that is safe for text we did not write: a short list of what a template may say, and bounds on what it costs.
+
+Jinja's own sandbox guards attributes, but not time and memory: `{{ "x" * 10**9 }}`, `{% for i in range(10**9) %}` or
+forty times `{% set x = x ~ x %}` end a worker. So a template's syntax tree may hold only the nodes below (no call, no
+arithmetic, no assignment, no import), loops don't nest and run over at most 200 items, and output and time are capped
+while it is produced.
+"""
+
+import re
+import time
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+from jinja2 import StrictUndefined, TemplateError, UndefinedError, nodes, pass_context
+from jinja2.runtime import Context
+from jinja2.sandbox import ImmutableSandboxedEnvironment
+
+from core.errors import InvalidTemplate, MissingVariable
+from delivery.localisation import Localisation
+
+LONGEST_SOURCE = 50_000
+LARGEST_OUTPUT = 500_000
+"""Characters; Gmail already clips a mail beyond 102 kB."""
+LONGEST_SECONDS = 2.0
+LONGEST_LOOP = 200
+DEADLINE = "_deadline"
+
+_ALLOWED: tuple[type[nodes.Node], ...] = (
+    nodes.Template, nodes.Output, nodes.TemplateData, nodes.Name, nodes.Const, nodes.If, nodes.For, nodes.CondExpr,
+    nodes.Compare, nodes.Operand, nodes.And, nodes.Or, nodes.Not, nodes.Filter, nodes.Test, nodes.Getitem,
+    nodes.Getattr, nodes.Keyword,
+)  # fmt: skip
+_LOOP_FACTS = frozenset({"index", "index0", "first", "last", "length"})
+_TESTS = frozenset({"defined", "undefined", "none", "string", "number"})
+_STOCK_FILTERS = frozenset(
+    {"upper", "lower", "capitalize", "title", "trim", "default", "length", "e", "escape"}
+)
+
+
+class Environment(ImmutableSandboxedEnvironment):
+    """Sandboxed, strict about missing variables, escaping everything in templates whose name ends in .html."""
+
+    def __init__(self, localisation: Localisation) -> None:
+        super().__init__(
+            undefined=StrictUndefined,
+            autoescape=lambda name: bool(name) and name.endswith(".html"),
+            trim_blocks=True,
+            lstrip_blocks=True,
+            cache_size=0,
+        )
+        self.globals.clear()
+        self.language = localisation.language
+        self.filters = {name: self.filters[name] for name in _STOCK_FILTERS} | dict(localisation.filters())
+        self.filters["bounded"] = _bounded
+        self.tests = {name: self.tests[name] for name in _TESTS}
+
+
+class StoredPart:
+    """One compiled part of a stored template (a subject, a text, an HTML body)."""
+
+    __slots__ = ("_name", "_template", "variables")
+
+    def __init__(self, environment: Environment, source: str, name: str) -> None:
+        self._name = name
+        try:
+            tree = environment.parse(source, name=name)
+            self.variables = _check(tree, name, environment)
+            self._template = environment.template_class.from_code(
+                environment, environment.compile(tree, name=name, filename=name), {}
+            )
+        except TemplateError as error:
+            raise InvalidTemplate(name, f"line {getattr(error, 'lineno', '?')}: {error.message}") from None
+        except (RecursionError, SyntaxError, MemoryError):
+            raise InvalidTemplate(name, "is nested too deeply") from None
+
+    def render(self, values: Mapping[str, Any]) -> str:
+        """The text; MissingVariable or InvalidTemplate when the values or the bounds don't allow it."""
+        deadline = time.monotonic() + LONGEST_SECONDS
+        context = self._template.new_context({**values, DEADLINE: deadline})
+        pieces: list[str] = []
+        size = 0
+        try:
+            for piece in self._template.root_render_func(context):
+                pieces.append(piece)
+                size += len(piece)
+                if size > LARGEST_OUTPUT:
+                    raise InvalidTemplate(self._name, f"makes more than {LARGEST_OUTPUT} characters")
+        except UndefinedError as error:
+            named = re.search(r"'([^']*)' is undefined|has no attribute '([^']*)'", str(error))
+            name = (named and (named[1] or named[2])) or "a variable"
+            raise MissingVariable(name, f"is named by the template {self._name} but not given") from None
+        except (TemplateError, TypeError, ValueError, RecursionError) as error:
+            raise InvalidTemplate(self._name, f"can't be rendered: {type(error).__name__}") from None
+        if time.monotonic() > deadline:
+            raise InvalidTemplate(self._name, f"takes more than {LONGEST_SECONDS} s")
+        return "".join(pieces)
+
+
+@pass_context
+def _bounded(context: Context, items: Any) -> Iterator[Any]:
+    if isinstance(items, str) or not isinstance(items, Iterable):
+        raise InvalidTemplate("template", "a loop runs over a list, not over a text or number")
+    deadline = context[DEADLINE]
+    for count, item in enumerate(items):
+        if count >= LONGEST_LOOP or time.monotonic() > deadline:
+            raise InvalidTemplate(
+                "template", f"a loop may run over {LONGEST_LOOP} items in {LONGEST_SECONDS} s"
+            )
+        yield item
+
+
+def _check(tree: nodes.Template, name: str, environment: Environment) -> frozenset[str]:
+    """The variables that the template reads; InvalidTemplate for what templates may not say. Loops become bounded."""
+    for node in tree.find_all(nodes.Node):
+        problem = _problem(node, environment)
+        if problem:
+            raise InvalidTemplate(name, f"line {node.lineno}: {problem}")
+    for loop in tree.find_all(nodes.For):
+        loop.iter = nodes.Filter(loop.iter, "bounded", [], [], None, None, lineno=loop.lineno)
+    read = {node.name for node in tree.find_all(nodes.Name) if node.ctx == "load"}
+    bound = {node.name for node in tree.find_all(nodes.Name) if node.ctx == "store"}
+    return frozenset(read - bound - {"loop"})
+
+
+def _problem(node: nodes.Node, environment: Environment) -> str:
+    """What is wrong with one node of the tree, or nothing."""
+    match node:
+        case nodes.Getattr(node=nodes.Name(name="loop"), attr=attr) if attr in _LOOP_FACTS:
+            return ""
+        case nodes.Getattr(attr=attr):
+            return f".{attr[:40]}: attributes are not allowed, write item['{attr[:40]}']"
+        case nodes.Getitem(arg=nodes.Const(value=str() | int())):
+            return ""
+        case nodes.Getitem():
+            return "an index must be a fixed name or number"
+        case nodes.Name(name=variable) if variable.startswith("_"):
+            return f"{variable[:40]}: names begin with a letter"
+        case nodes.Filter(name=used) if used not in environment.filters or used == "bounded":
+            return f"there is no filter {used[:40]}"
+        case nodes.Test(name=used) if used not in environment.tests:
+            return f"there is no test {used[:40]}"
+        case nodes.For(body=body, recursive=recursive) if recursive or any(
+            inner.find(nodes.For) or isinstance(inner, nodes.For) for inner in body
+        ):
+            return "loops may not nest"
+        case _ if not isinstance(node, _ALLOWED):
+            return f"{type(node).__name__.lower()} is not allowed in templates"
+        case _:
+            return ""
