@@ -113,6 +113,18 @@ class Settings(BaseSettings):
         gt=0,
         description="seconds; under 26 makes unknowns of Twilio's slow answers",
     )
+    provider_connections: int = _ours(
+        "PROVIDER_CONNECTIONS",
+        default=8,
+        ge=1,
+        le=64,
+        description="calls to one provider at a time, per process, where it takes one message per call",
+    )
+    sns_topics: frozenset[str] = _ours(
+        "SNS_TOPICS",
+        default=frozenset(),
+        description="ARNs of the topics whose notifications we believe: anybody's topic can sign and call us",
+    )
     recipients_allowed: frozenset[str] = _ours(
         "RECIPIENTS_ALLOWED",
         default=frozenset(),
@@ -136,6 +148,15 @@ class Settings(BaseSettings):
     lease_seconds: int = _ours("LEASE_SECONDS", default=45, ge=5, description="how long a claim lasts")
     chunk_size: int = _ours(
         "CHUNK_SIZE", default=200, ge=1, le=1000, description="notifications per queue message"
+    )
+    unknown_settle_seconds: int = _ours(
+        "UNKNOWN_SETTLE_SECONDS", default=60, ge=1, description="wait for a receipt before asking the provider's list"
+    )
+    unknown_give_up_seconds: int = _ours(
+        "UNKNOWN_GIVE_UP_SECONDS",
+        default=300,
+        ge=1,
+        description="a critical message of unknown outcome is then sent by another route, marked possible_duplicate",
     )
     claims_before_dead: int = _ours(
         "CLAIMS_BEFORE_DEAD",
@@ -163,7 +184,7 @@ class Settings(BaseSettings):
                     raise SettingsError(f"{name}_FILE: can't read {file}: {error.strerror}") from error
         return values
 
-    @field_validator("recipients_allowed", mode="before")
+    @field_validator("recipients_allowed", "sns_topics", mode="before")
     @classmethod
     def _split(cls, value: Any) -> Any:
         return frozenset(filter(None, value.replace(" ", "").split(","))) if isinstance(value, str) else value
