@@ -1,0 +1,1 @@
+"""Twilio's Messages API, version 2010-04-01."""
