@@ -95,6 +95,8 @@ def render(request: RenderRequest) -> RenderedMessage:
     channel = CHANNELS[request.channel]
     label, parts = _parts(request, channel.parts)
     values = _values(request)
+    if any("today" in part.variables for _, part in parts):
+        values["today"] = request.now.astimezone(_zone(request.person.time_zone)).date()
     texts = {name: part.render(values) for name, part in parts}
     if "subject" in payload and "subject.txt" in texts:
         texts["subject.txt"] = parsed(payload["subject"], field="subject").fill(values, message_type.payload)
@@ -145,7 +147,6 @@ def _values(request: RenderRequest) -> dict[str, Any]:
     values["preferences_url"] = request.links.get("preferences_url", "")
     values["postal_address"] = request.postal_address
     values["is_marketing"] = message_type.purpose is Purpose.MARKETING
-    values["today"] = request.now.astimezone(_zone(person.time_zone)).date()
     return values
 
 

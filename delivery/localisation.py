@@ -39,7 +39,10 @@ class Localisation:
         self.locale = locale
         self.language = str(locale.language)
         self._writers: dict[str, Callable[[Decimal], str]] = {}
+        # One value stands in the subject, the HTML and the text of a mail; due dates are shared by many mails.
         self.day = lru_cache(maxsize=4096)(self._day)
+        self.month = lru_cache(maxsize=256)(self._month)
+        self.money = lru_cache(maxsize=4096, typed=True)(self._money)
 
     def filters(self) -> Mapping[str, Callable[..., Any]]:
         """The filters by the names that templates use."""
@@ -53,7 +56,7 @@ class Localisation:
             "lines": _lines,
         }
 
-    def money(self, value: Any, currency: str = "USD") -> str:
+    def _money(self, value: Any, currency: str = "USD") -> str:
         """`1200.00` as `$1,200.00`, rounded half to even to the currency's digits."""
         amount = _amount(value)
         if amount is None:
@@ -64,7 +67,7 @@ class Localisation:
             write = self._writers[currency] = self._writer(currency)
         return write(amount)
 
-    def month(self, value: Any) -> str:
+    def _month(self, value: Any) -> str:
         """`2025-01` as `January 2025`."""
         from babel.dates import format_skeleton
 
@@ -150,4 +153,5 @@ def _link(value: Any) -> str:
 
 def _lines(value: Any) -> Markup:
     """Text with its line breaks, for HTML."""
-    return Markup(escape(value).replace("\n", Markup("<br>")))  # noqa: S704 - both parts are escaped or ours
+    safe = escape(value)
+    return safe.replace("\n", Markup("<br>")) if "\n" in safe else safe

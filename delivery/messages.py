@@ -3,6 +3,7 @@
 Notification ──render──▶ SmsMessage | EmailMessage ──wrap──▶ Transmission ──provider──▶ Outcome … DeliveryEvent
 """
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -57,6 +58,8 @@ class Transmission:
     callback_url: str = ""
     expires_at: datetime | None = None
     tags: Mapping[str, str] = field(default_factory=dict)
+    send_before: float = math.inf
+    """time.monotonic() after which our claim may have been taken over: then it must not be sent (RetryLater)."""
 
 
 @dataclass(frozen=True, slots=True)

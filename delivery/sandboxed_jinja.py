@@ -58,16 +58,15 @@ class Environment(ImmutableSandboxedEnvironment):
 class StoredPart:
     """One compiled part of a stored template (a subject, a text, an HTML body)."""
 
-    __slots__ = ("_name", "_template", "variables")
+    __slots__ = ("_environment", "_name", "_produce", "variables")
 
     def __init__(self, environment: Environment, source: str, name: str) -> None:
-        self._name = name
+        self._name, self._environment = name, environment
         try:
             tree = environment.parse(source, name=name)
             self.variables = _check(tree, name, environment)
-            self._template = environment.template_class.from_code(
-                environment, environment.compile(tree, name=name, filename=name), {}
-            )
+            code = environment.compile(tree, name=name, filename=name)
+            self._produce = environment.template_class.from_code(environment, code, {}).root_render_func
         except TemplateError as error:
             raise InvalidTemplate(name, f"line {getattr(error, 'lineno', '?')}: {error.message}") from None
         except (RecursionError, SyntaxError, MemoryError):
@@ -76,11 +75,11 @@ class StoredPart:
     def render(self, values: Mapping[str, Any]) -> str:
         """The text; MissingVariable or InvalidTemplate when the values or the bounds don't allow it."""
         deadline = time.monotonic() + LONGEST_SECONDS
-        context = self._template.new_context({**values, DEADLINE: deadline})
+        context = Context(self._environment, {**values, DEADLINE: deadline}, self._name, {})
         pieces: list[str] = []
         size = 0
         try:
-            for piece in self._template.root_render_func(context):
+            for piece in self._produce(context):
                 pieces.append(piece)
                 size += len(piece)
                 if size > LARGEST_OUTPUT:

@@ -1,0 +1,159 @@
+"""Accepting: validate, dedupe, insert. Durable when it returns; nothing is half accepted."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+import orjson
+
+from core.clock import as_utc, utc_now
+from core.crypto import content_hash
+from core.database import DATABASE_AWAY, transaction
+from core.errors import IdempotencyConflict, InvalidRequest, NotAccepted, UnknownUser
+from core.ids import new_id
+from core.models import seal
+from delivery import ledger
+from delivery.catalog import MessageType, message_type
+from delivery.content import validate_payload
+
+MAX_KEY = 255
+PAYLOAD_PLACE = "notifications.payload"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Request:
+    """One wish to say something to somebody.
+
+    `deliver_after` (aware) postpones it; `expires_at` shortens the type's lifetime; the same `idempotency_key` with
+    the same content is accepted once; `campaign` groups a batch.
+    """
+
+    user_id: str
+    message_type: str
+    payload: Mapping[str, Any]
+    idempotency_key: str | None = None
+    deliver_after: datetime | None = None
+    expires_at: datetime | None = None
+    campaign: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Accepted:
+    """The notification that stands for a request; `is_new` is False when its key had been accepted before."""
+
+    notification_id: UUID
+    is_new: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """A request of a batch that could not be accepted, and why; the others are not touched by it."""
+
+    request: Request
+    error: InvalidRequest | IdempotencyConflict
+
+
+def accept(request: Request, *, relay_after: float = 0.0, now: datetime | None = None) -> Accepted:
+    """The committed notification of one request; InvalidRequest and its kin, IdempotencyConflict, or NotAccepted.
+
+    `relay_after` seconds is how long the relay leaves it to a caller that publishes by itself.
+    """
+    result = accept_many([request], relay_after=relay_after, now=now)[0]
+    if isinstance(result, Refused):
+        raise result.error
+    return result
+
+
+def accept_many(
+    requests: Sequence[Request], *, relay_after: float = 0.0, now: datetime | None = None
+) -> list[Accepted | Refused]:
+    """One result per request, in order, all accepted ones committed in one transaction; NotAccepted without a database.
+
+    Requests that are not valid come back as Refused and never hinder the others.
+    """
+    at = now or utc_now()
+    results: list[Accepted | Refused | None] = [None] * len(requests)
+    drafts: list[ledger.Draft] = []
+    places: list[int] = []
+    for place, request in enumerate(requests):
+        try:
+            drafts.append(_draft(request, at))
+            places.append(place)
+        except InvalidRequest as error:
+            results[place] = Refused(request, error)
+    try:
+        with transaction() as connection:
+            known = ledger.known_users(connection, {draft.user_id for draft in drafts})
+            for place, draft in zip(places, drafts, strict=True):
+                if draft.user_id not in known:
+                    results[place] = Refused(
+                        requests[place], UnknownUser("user_id", f"no user {draft.user_id!r}")
+                    )
+            places, drafts = _without_refused(places, drafts, results)
+            found = ledger.insert(connection, drafts, relay_after=relay_after)
+    except DATABASE_AWAY as error:
+        raise NotAccepted(
+            "the database did not take the notification: nothing is stored, try again"
+        ) from error
+    for place, draft in zip(places, drafts, strict=True):
+        notification_id, stored_hash = found[draft.id]
+        if stored_hash != draft.content_hash:
+            results[place] = Refused(
+                requests[place],
+                IdempotencyConflict(
+                    f"idempotency_key: {draft.idempotency_key!r} was accepted with other content; use a new key"
+                ),
+            )
+        else:
+            results[place] = Accepted(notification_id, is_new=notification_id == draft.id)
+    return [result for result in results if result is not None]
+
+
+def _draft(request: Request, now: datetime) -> ledger.Draft:
+    row = message_type(request.message_type)
+    if not isinstance(request.user_id, str) or not request.user_id:
+        raise InvalidRequest("user_id", "give the user's id as a non-empty string")
+    if not isinstance(request.payload, Mapping):
+        raise InvalidRequest(
+            row.payload, f"must be an object of names and values, not {type(request.payload).__name__}"
+        )
+    if request.idempotency_key is not None and not 0 < len(request.idempotency_key) <= MAX_KEY:
+        raise InvalidRequest("idempotency_key", f"must have 1 to {MAX_KEY} characters")
+    validate_payload(row, request.payload)
+    plain = orjson.dumps(dict(request.payload), default=str, option=orjson.OPT_SORT_KEYS)
+    deliver_after, expires_at = _times(request, row, now)
+    notification_id = new_id()
+    return ledger.Draft(
+        id=notification_id,
+        user_id=request.user_id,
+        message_type=row.name,
+        lane=row.lane,
+        payload_sealed=seal(plain, place=PAYLOAD_PLACE, row=notification_id),
+        content_hash=content_hash(b"\x00".join([request.user_id.encode(), row.name.encode(), plain])),
+        idempotency_key=request.idempotency_key,
+        campaign=request.campaign,
+        deliver_after=deliver_after,
+        expires_at=expires_at,
+    )
+
+
+def _times(request: Request, row: MessageType, now: datetime) -> tuple[datetime, datetime]:
+    try:
+        deliver_after = as_utc(request.deliver_after) if request.deliver_after else now
+        expires_at = (
+            as_utc(request.expires_at) if request.expires_at else max(deliver_after, now) + row.lifetime
+        )
+    except ValueError as error:
+        raise InvalidRequest("deliver_after / expires_at", str(error)) from None
+    if expires_at <= deliver_after:
+        raise InvalidRequest("expires_at", "lies before the message is due: it could never be sent")
+    return deliver_after, expires_at
+
+
+def _without_refused(
+    places: list[int], drafts: list[ledger.Draft], results: Sequence[object]
+) -> tuple[list[int], list[ledger.Draft]]:
+    kept = [(place, draft) for place, draft in zip(places, drafts, strict=True) if results[place] is None]
+    return [place for place, _ in kept], [draft for _, draft in kept]

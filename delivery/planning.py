@@ -1,0 +1,174 @@
+"""Deciding, for a loaded batch, what happens to each notification: sent on a route, deferred, skipped, or given up.
+
+Channels are tried in the type's order: a Skip on one lets the next one be judged; a Defer or an Allow ends the search.
+"""
+
+import random
+from collections.abc import Mapping, Sequence
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from decimal import Decimal, InvalidOperation
+from uuid import UUID
+
+from core.settings import settings
+from core.vocabulary import Channel
+from delivery import routing
+from delivery.health import Health
+from delivery.loading import Batch, ContactPoint, Work
+from delivery.policies import judge
+from delivery.policies.base import Candidate, Verdict, VerdictKind
+from delivery.routing import Route
+from delivery.throttle import Spender
+
+PROVIDER_PAUSE = timedelta(seconds=10)
+
+
+@dataclass(frozen=True, slots=True)
+class Planned:
+    """A notification that will be sent on `route` to `contact_point`, because of `verdict`."""
+
+    work: Work
+    route: Route
+    contact_point: ContactPoint
+    verdict: Verdict
+
+
+@dataclass(slots=True)
+class Plan:
+    """What becomes of each notification of a batch; every one stands in exactly one list."""
+
+    send: list[Planned] = field(default_factory=list)
+    wait: list[tuple[Work, Verdict]] = field(default_factory=list)
+    skip: list[tuple[Work, Verdict]] = field(default_factory=list)
+    retry: list[Work] = field(default_factory=list)
+    """Every open route has just failed in a way that may pass."""
+    failed: list[Work] = field(default_factory=list)
+    """Every route has refused for good."""
+
+
+@dataclass(slots=True)
+class _Search:
+    work: Work
+    channels: list[Channel]
+    first_skip: Verdict | None = None
+    down: bool = False
+    just_failed: bool = False
+
+
+def make_plan(
+    batch: Batch,
+    *,
+    now: datetime,
+    providers: Mapping[Channel, Sequence[str]],
+    health: Mapping[str, Health],
+    avoid: Mapping[UUID, AbstractSet[Route]],
+    spend: Spender,
+) -> Plan:
+    """The plan of a batch; `avoid` are routes that failed a moment ago, `spend` takes the rate tokens."""
+    plan = Plan()
+    health = dict(health)
+    searching = [
+        _Search(work, routing.open_channels(work.type, batch.past.get(work.id, ()))) for work in batch.work
+    ]
+    while searching:
+        candidates: list[tuple[_Search, Route, ContactPoint, Candidate]] = []
+        nowhere: list[_Search] = []
+        for search in searching:
+            found = _next_channel(search, batch, providers, health, avoid.get(search.work.id, frozenset()))
+            if found is None:
+                nowhere.append(search)
+            else:
+                route, contact_point = found
+                candidates.append(
+                    (search, route, contact_point, _candidate(search.work, route, contact_point))
+                )
+        for search in nowhere:
+            _give_up(search, plan, now, tried_before=bool(batch.past.get(search.work.id)))
+        verdicts = judge([candidate for *_, candidate in candidates], batch.facts, now, spend)
+        searching = []
+        for (search, route, contact_point, _), verdict in zip(candidates, verdicts, strict=True):
+            if verdict.kind is VerdictKind.ALLOW:
+                plan.send.append(Planned(search.work, route, contact_point, verdict))
+            elif verdict.kind is VerdictKind.DEFER:
+                plan.wait.append((search.work, verdict))
+            else:
+                search.first_skip = search.first_skip or verdict
+                searching.append(search)
+    return plan
+
+
+def _next_channel(
+    search: _Search,
+    batch: Batch,
+    providers: Mapping[Channel, Sequence[str]],
+    health: dict[str, Health],
+    avoid: AbstractSet[Route],
+) -> tuple[Route, ContactPoint] | None:
+    past = batch.past.get(search.work.id, ())
+    while search.channels:
+        channel = search.channels.pop(0)
+        contact_point = batch.contact_points.get((search.work.claimed.user_id, channel))
+        if contact_point is None:
+            search.first_skip = search.first_skip or Verdict.skip("no_contact_point", channel=str(channel))
+            continue
+        if not _on_the_allow_list(contact_point):
+            search.first_skip = search.first_skip or Verdict.skip(
+                "recipient_not_allowed", channel=str(channel)
+            )
+            continue
+        all_open = routing.open_routes(channel, providers, past)
+        routes = [each for each in all_open if each not in avoid]
+        search.just_failed = search.just_failed or len(routes) < len(all_open)
+        route = routing.healthy(routes, health)
+        if route is None:
+            search.down = search.down or bool(routes)
+            continue
+        if health.get(route.provider) is Health.PROBE:
+            health[route.provider] = Health.DOWN  # the probe is one message: this one
+        return route, contact_point
+    return None
+
+
+def _give_up(search: _Search, plan: Plan, now: datetime, *, tried_before: bool) -> None:
+    if search.down:
+        pause = PROVIDER_PAUSE * random.uniform(0.5, 1.5)
+        plan.wait.append((search.work, Verdict.defer(now + pause, "provider_unavailable")))
+    elif search.just_failed:
+        plan.retry.append(search.work)
+    elif search.first_skip is not None and not tried_before:
+        plan.skip.append((search.work, search.first_skip))
+    else:
+        plan.failed.append(search.work)
+
+
+def _candidate(work: Work, route: Route, contact_point: ContactPoint) -> Candidate:
+    return Candidate(
+        notification_id=work.id,
+        user_id=work.claimed.user_id,
+        type=work.type,
+        channel=route.channel,
+        created_at=work.claimed.created_at,
+        expires_at=work.claimed.expires_at,
+        address_index=contact_point.address_index,
+        country=contact_point.country,
+        region=contact_point.region,
+        zones=contact_point.zones,
+        amount=_amount(work.payload.get("amount")),
+        jitter=(work.id.int & 0xFFFF) / 0x10000,
+    )
+
+
+def _amount(value: object) -> Decimal | None:
+    try:
+        return Decimal(str(value).replace(",", "")) if value is not None else None
+    except InvalidOperation:
+        return None
+
+
+def _on_the_allow_list(contact_point: ContactPoint) -> bool:
+    allowed = settings().recipients_allowed
+    if not allowed:
+        return True
+    address = contact_point.address()
+    return address in allowed or f"@{address.rpartition('@')[2]}" in allowed

@@ -1,0 +1,107 @@
+"""The Celery app: JSON with ids only, lanes as queues, early acknowledgement, time limits on every socket.
+
+Messages are acknowledged early on purpose: the truth is in Postgres and the relay brings back what a worker lost,
+while late acknowledgement on Redis repeats after an hour and has killed workers on a Redis restart
+(docs/decisions/0003-early-acks.md).
+"""
+
+from typing import Any
+
+from celery import Celery, signals
+
+from core import database, logs
+from core import redis as redis_clients
+from core.settings import settings
+from tasks.queues import HOUSEKEEPING, QUEUES, wants_housekeeping
+
+RELAY_SECONDS = 1.0
+
+
+def make_app() -> Celery:
+    """The app of this process, configured from settings."""
+    config = settings()
+    app = Celery("mingus", broker=config.broker_url, backend=config.result_backend, set_as_current=True)
+    transport = {
+        "visibility_timeout": 600,
+        "queue_order_strategy": "priority",
+        "health_check_interval": 25,
+        "socket_keepalive": True,
+        "socket_timeout": 10,
+        "socket_connect_timeout": 2,
+        "max_connections": 50,
+    }
+    app.conf.update(
+        include=["tasks.sms", "tasks.email", "tasks.chunk", "tasks.relay", "tasks.callbacks"],
+        task_queues=QUEUES,
+        task_default_queue=HOUSEKEEPING,
+        task_default_exchange="mingus",
+        task_default_routing_key=HOUSEKEEPING,
+        task_create_missing_queues=False,
+        task_serializer="json",
+        result_serializer="json",
+        accept_content=["json"],
+        timezone="UTC",
+        enable_utc=True,
+        task_ignore_result=True,
+        task_store_errors_even_if_ignored=False,
+        result_expires=600,
+        task_acks_late=False,
+        worker_prefetch_multiplier=1,
+        worker_send_task_events=False,
+        worker_hijack_root_logger=False,
+        worker_soft_shutdown_timeout=10.0,
+        worker_enable_soft_shutdown_on_idle=False,
+        worker_cancel_long_running_tasks_on_connection_loss=False,
+        broker_connection_retry_on_startup=True,
+        broker_connection_timeout=2,
+        broker_transport_options=transport,
+        result_backend_transport_options={"socket_timeout": 5, "retry_policy": {"timeout": 5.0}},
+        redis_socket_timeout=5,
+        redis_socket_connect_timeout=2,
+        redis_socket_keepalive=True,
+        redis_retry_on_timeout=False,
+        task_publish_retry_policy={
+            "max_retries": 1,
+            "interval_start": 0,
+            "interval_step": 0.1,
+            "interval_max": 0.1,
+        },
+        beat_schedule={
+            name: {
+                "task": f"tasks.{name}",
+                "schedule": seconds,
+                "options": {"queue": HOUSEKEEPING, "expires": max(3 * seconds, 5.0)},
+            }
+            for name, seconds in {
+                "publish_due": RELAY_SECONDS,
+                "apply_callbacks": RELAY_SECONDS,
+                "recover_lapsed": 5.0,
+                "resolve_unknown": 5.0,
+            }.items()
+        },
+    )
+    return app
+
+
+@signals.setup_logging.connect
+def _logging(**_: Any) -> None:
+    logs.configure(settings().log_level)
+
+
+@signals.celeryd_after_setup.connect
+def _housekeeping(instance: Any, **_: Any) -> None:
+    """A worker started with the four lanes alone still does the housekeeping, last of all its queues."""
+    queues = instance.app.amqp.queues
+    if wants_housekeeping(set(queues.consume_from)):
+        queues.select_add(next(queue for queue in QUEUES if queue.name == HOUSEKEEPING))
+
+
+@signals.worker_process_init.connect
+@signals.worker_process_shutdown.connect
+def _fresh_clients(**_: Any) -> None:
+    """Connections don't survive a fork: a pool process makes its own and closes them."""
+    database.dispose()
+    redis_clients.disconnect()
+
+
+app = make_app()

@@ -1,0 +1,164 @@
+"""The base of the eight tasks: `.delay()` inserts before it publishes, and only the id travels.
+
+send_x.delay(user_id=…, alert_data=…)
+  ├─ accept: validated, deduplicated, committed (a clear typed error here, or it is durable)
+  ├─ publish the notification's id on its lane (Redis away: the relay does it later)
+  └─ worker: deliver([id]) → True when handed over or safely waiting, False when it will not be sent
+"""
+
+import inspect
+import logging
+import uuid
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+from celery import Task
+from celery.result import AsyncResult
+from kombu.exceptions import OperationalError
+from redis.exceptions import RedisError
+
+from core.clock import utc_now
+from core.database import DATABASE_AWAY, transaction
+from core.errors import InvalidRequest
+from core.vocabulary import State
+from delivery import deliver, ledger
+from delivery.catalog import MessageType, message_type
+from delivery.intake import Accepted, Request, accept
+from delivery.recovery import note_crash
+
+log = logging.getLogger(__name__)
+
+BROKER_AWAY = (OperationalError, RedisError, OSError)
+RELAY_LEAVES_SECONDS = 15.0
+"""How long the relay leaves a fresh live alert to its own queue message."""
+NOT_SENT = frozenset({State.SKIPPED, State.FAILED, State.DEAD})
+
+
+class NotificationTask(Task):  # type: ignore[misc]
+    """A Celery task that sends one message type; see the module's picture."""
+
+    abstract = True
+    typing = False  # the caller's arguments are checked by `accept`; the worker gets an id
+    ignore_result = False
+    message_type_name = ""
+
+    @property
+    def row(self) -> MessageType:
+        """The message type that this task sends."""
+        return message_type(self.message_type_name)
+
+    def apply_async(
+        self,
+        args: Sequence[Any] | None = None,
+        kwargs: Mapping[str, Any] | None = None,
+        **options: Any,
+    ) -> AsyncResult:
+        """Accept, then publish the id; `countdown`, `eta` and `expires` become columns, never Celery ETAs."""
+        accepted, due = self._accept(args or (), kwargs or {}, options)
+        task_id = str(accepted.notification_id)
+        result = self.AsyncResult(task_id)
+        try:
+            if due > utc_now():
+                self.backend.store_result(task_id, True, "SUCCESS")
+            else:
+                super().apply_async(
+                    kwargs={"notification_id": task_id},
+                    task_id=task_id,
+                    queue=self.row.lane,
+                    **_passed_on(options),
+                )
+        except BROKER_AWAY:
+            log.warning("broker_away", extra={"notification": task_id})
+        return result
+
+    def send_now(self, user_id: str, payload: Mapping[str, Any]) -> bool:
+        """Accept and deliver in this process: what a plain call of the task does."""
+        request = Request(user_id=user_id, message_type=self.message_type_name, payload=payload)
+        return deliver_one(accept(request, relay_after=RELAY_LEAVES_SECONDS).notification_id)
+
+    def __call__(self, *args: Any, **kwargs: Any) -> bool:
+        """In a worker: deliver the id that the message carries; called plainly: accept and deliver here."""
+        notification_id = kwargs.get("notification_id")
+        if notification_id is not None:
+            return deliver_one(UUID(notification_id))
+        return bool(self.run(*args, **kwargs))
+
+    def _accept(
+        self, args: Sequence[Any], kwargs: Mapping[str, Any], options: dict[str, Any]
+    ) -> tuple[Accepted, datetime]:
+        user_id, payload = self._arguments(args, kwargs)
+        now = utc_now()
+        due = _instant("eta", options.pop("eta", None), now) or now
+        if (countdown := options.pop("countdown", None)) is not None:
+            due = _instant("countdown", countdown, now) or now
+        key = options.pop("idempotency_key", None)
+        if isinstance(payload, Mapping) and key is None:
+            key = payload.get("idempotency_key")
+        request = Request(
+            user_id=user_id,
+            message_type=self.message_type_name,
+            payload=payload,
+            idempotency_key=key,
+            deliver_after=due if due > now else None,
+            expires_at=_instant("expires", options.pop("expires", None), now),
+        )
+        return accept(request, relay_after=RELAY_LEAVES_SECONDS, now=now), due
+
+    def _arguments(self, args: Sequence[Any], kwargs: Mapping[str, Any]) -> tuple[Any, Any]:
+        try:
+            bound = inspect.signature(self.run).bind(*args, **kwargs).arguments
+        except TypeError as error:
+            raise InvalidRequest("arguments", f"{self.name}(user_id, {self.row.payload}): {error}") from None
+        return bound["user_id"], bound[self.row.payload]
+
+
+def deliver_one(notification_id: UUID) -> bool:
+    """Deliver one; True when it was handed over or waits safely, False when it will not be sent."""
+    deliver_safely([notification_id])
+    with transaction() as connection:
+        state = ledger.states(connection, [notification_id]).get(notification_id)
+    return state is not None and state not in NOT_SENT
+
+
+def deliver_safely(ids: Sequence[UUID]) -> None:
+    """Deliver all; an error of ours in one is counted against that one and does not hold up the others.
+
+    A lost database is raised: nothing was lost with it, and the relay brings the ids back.
+    """
+    try:
+        deliver(ids)
+    except DATABASE_AWAY:
+        raise
+    except (
+        Exception
+    ):  # the one place where any error is caught: it becomes a dead letter, never a silent loss
+        if len(ids) > 1:
+            for each in ids:
+                deliver_safely([each])
+            return
+        reference = uuid.uuid4().hex
+        log.exception("delivery_crashed", extra={"notification": str(ids[0]), "trace_reference": reference})
+        note_crash(ids[0], trace_reference=reference)
+
+
+_PASSED_ON = ("headers", "producer", "connection", "link", "link_error", "reply_to")
+
+
+def _passed_on(options: Mapping[str, Any]) -> dict[str, Any]:
+    """What of Celery's options still makes sense: the queue, the id and all waiting are ours."""
+    return {name: options[name] for name in _PASSED_ON if name in options}
+
+
+def _instant(field: str, value: Any, now: datetime) -> datetime | None:
+    match value:
+        case None:
+            return None
+        case datetime() if value.tzinfo is not None:
+            return value
+        case timedelta():
+            return now + value
+        case int() | float() if not isinstance(value, bool):
+            return now + timedelta(seconds=value)
+    raise InvalidRequest(field, "must be seconds, a timedelta or an aware datetime")
