@@ -35,7 +35,7 @@ lint: $(INSTALLED)  ## style, types, import floors, the compose file
 	@$(BIN)/ruff format --quiet --check .
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports --no-cache
-	@$(BIN)/python deploy/check_compose.py
+	@$(BIN)/check-jsonschema --builtin-schema vendor.compose-spec docker-compose.yml
 
 chaos: $(INSTALLED)  ## the fault suite: processes killed, servers restarted, providers failing, under load
 	@$(BIN)/python -m benchmarks.chaos

@@ -31,6 +31,12 @@ CREDENTIALS: Mapping[str, tuple[tuple[str, ...], ...]] = {
     "resend": (("RESEND_API_KEY",),),
 }
 GIVEN = ("DATABASE_URL", "REDIS_URL", "CELERY_BROKER_URL", "CELERY_RESULT_BACKEND", "PUBLIC_BASE_URL")
+# The sandbox believes in the credentials that the product was given, and calls back where its web app listens.
+SANDBOX_BELIEVES = ("TWILIO_ACCOUNT_SID", "TWILIO_AUTH_TOKEN", "RESEND_API_KEY", "RESEND_WEBHOOK_SECRET")
+WEBHOOKS: Mapping[str, str] = {
+    "RESEND_WEBHOOK_URL": "/webhooks/resend",
+    "TWILIO_INBOUND_URL": "/webhooks/twilio/inbound",
+}
 SERVER_URLS: Mapping[str, str] = {"postgres": "DATABASE_URL", "redis": "REDIS_URL"}
 QUIET_PREFECT: Mapping[str, str] = {  # nothing phones home, nothing looks for newer versions
     "DO_NOT_TRACK": "1",
@@ -102,6 +108,12 @@ def make_site(var: Path, environ: Mapping[str, str]) -> Site:
             "RESEND_API_KEY": kept_secrets["resend"],
             "RESEND_WEBHOOK_SECRET": kept_secrets["resend_webhook"],
             "MINGUS_RESEND_BASE_URL": http["sandbox"],
+        }
+    if "sandbox" in modes.values():
+        env |= {f"SANDBOX_{name}": env[name] for name in SANDBOX_BELIEVES if name in env}
+        env |= {
+            f"SANDBOX_{name}": (given.get("PUBLIC_BASE_URL") or http["web"]) + path
+            for name, path in WEBHOOKS.items()
         }
     servers = _servers(var, ports, modes)
     env |= {SERVER_URLS[name]: server.url for name, server in servers.items()}

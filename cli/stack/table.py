@@ -8,15 +8,13 @@ from cli.stack.process import Process, Tier
 from cli.stack.site import HOST, POOL, Site
 from core.embedded import postgres_is_ready, redis_is_ready
 
-# worker → its queues and its size; a lane has its own worker, so that no bulk delays an alert
+# worker → its queues and its size: a lane has its own worker, so that no bulk delays an alert or the relay
 WORKERS: Mapping[str, tuple[str, ...]] = {
     "critical": ("-Q", "sms_critical", "--pool", "threads", "-c", "4"),
     "daily": ("-Q", "sms_daily", "--pool", "threads", "-c", "4"),
     "email": ("-Q", "email_reports,email_education", "--pool", "threads", "-c", "4"),
-    "internal": ("-Q", "internal", "--pool", "threads", "-c", "2"),
+    "housekeeping": ("-Q", "housekeeping", "--pool", "threads", "-c", "2"),
 }
-RESEND_WEBHOOK = "/webhooks/resend"
-TWILIO_INBOUND = "/webhooks/twilio/inbound"
 
 
 def processes(site: Site) -> tuple[Process, ...]:
@@ -107,28 +105,22 @@ def _servers(site: Site) -> tuple[Process, ...]:
 
 
 def _sandbox(site: Site) -> tuple[Process, ...]:
-    """The provider sandbox, unless both providers are real; it believes in the credentials that the product was given."""
+    """The provider sandbox, unless both providers are real."""
     if "sandbox" not in site.urls:
         return ()
-    said = {
-        "twilio-account-sid": site.env.get("TWILIO_ACCOUNT_SID"),
-        "twilio-auth-token": site.env.get("TWILIO_AUTH_TOKEN"),
-        "resend-api-key": site.env.get("RESEND_API_KEY"),
-        "resend-webhook-secret": site.env.get("RESEND_WEBHOOK_SECRET"),
-        "resend-webhook-url": site.env["PUBLIC_BASE_URL"] + RESEND_WEBHOOK,
-        "twilio-inbound-url": site.env["PUBLIC_BASE_URL"] + TWILIO_INBOUND,
-    }
     return (
         Process(
             "sandbox",
             _python(
-                "sandbox", f"--host={HOST}", f"--port={site.ports['sandbox']}", f"--data={site.var / 'sandbox'}",
-                *(f"--{flag}={value}" for flag, value in said.items() if value is not None),
+                "sandbox",
+                f"--host={HOST}",
+                f"--port={site.ports['sandbox']}",
+                f"--data={site.var / 'sandbox'}",
             ),
             ready=http_ok(f"{site.urls['sandbox']}_sandbox/healthz"),
             tier=Tier.SERVICES,
         ),
-    )  # fmt: skip
+    )
 
 
 def _python(module: str, *arguments: str) -> tuple[str, ...]:
