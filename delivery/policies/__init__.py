@@ -1,1 +1,57 @@
+"""Whether a message may be sent now: seven policies in a fixed order, one verdict with its evidence.
 
+The first Skip or Defer decides and later policies don't see the candidate, so that the rate limit, which is last,
+spends tokens only on what is really about to be sent.
+"""
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from delivery.policies import (
+    consent,
+    expiry,
+    frequency,
+    hours,
+    preferences,
+    quiet_hours,
+    rate_limit,
+    suppression,
+)
+from delivery.policies.base import Candidate, Facts, Policy, Verdict, VerdictKind
+from delivery.throttle import Spender
+
+RULES_VERSION = f"2026.11+{hours.digest()}"
+"""Recorded with every verdict: changes by hand with the rules' code, by itself with the rows of `quiet_hours.csv`."""
+
+ORDER: tuple[tuple[str, Policy], ...] = (
+    ("expiry", expiry.check),
+    ("consent", consent.check),
+    ("suppression", suppression.check),
+    ("preferences", preferences.check),
+    ("quiet_hours", quiet_hours.check),
+    ("frequency", frequency.check),
+)
+"""The pure policies; the rate limit follows them in `judge`."""
+
+
+def judge(candidates: Sequence[Candidate], facts: Facts, now: datetime, spend: Spender) -> list[Verdict]:
+    """One verdict per candidate, in their order; the evidence holds `rules`, what each policy found, and `policy`
+    for the one that objected.
+    """
+    evidence = [{"rules": RULES_VERSION} for _ in candidates]
+    decided: list[Verdict | None] = [None] * len(candidates)
+    for name, check in (*ORDER, ("rate_limit", rate_limit.spending(spend))):
+        open_ones = [index for index, verdict in enumerate(decided) if verdict is None]
+        if not open_ones:
+            break
+        for index, verdict in zip(
+            open_ones, check([candidates[index] for index in open_ones], facts, now), strict=True
+        ):
+            evidence[index] |= verdict.evidence
+            if verdict.kind is not VerdictKind.ALLOW:
+                evidence[index]["policy"] = name
+                decided[index] = Verdict(verdict.kind, verdict.reason, verdict.until, evidence[index])
+    return [
+        verdict if verdict is not None else Verdict.allow(**evidence[index])
+        for index, verdict in enumerate(decided)
+    ]

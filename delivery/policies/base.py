@@ -74,6 +74,10 @@ class Candidate:
     units: int = 1
     jitter: float = 0.0
     """A number in [0, 1) fixed per notification, to spread deferred messages over their window."""
+    provider: str = ""
+    """Who would carry it, for the provider's pace; empty when not known yet."""
+    provider_units_per_minute: int = 0
+    """The provider's pace in units (SMS segments, mails) per minute across all workers; 0 means unpaced."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -132,6 +136,8 @@ class Facts:
     """(user, category) → messages handed over in the last 7 days."""
     recent_sends: Mapping[tuple[str, str], Sequence[datetime]] = field(default_factory=dict)
     """(user, message type) → instants of the sends in the last 24 h, oldest first: when a slot is free again."""
+    recent_in_category: Mapping[tuple[str, Category], Sequence[datetime]] = field(default_factory=dict)
+    """(user, category) → instants of the sends in the last 7 days, oldest first; needed where a weekly cap is set."""
 
 
 Policy = Callable[[Sequence[Candidate], Facts, datetime], list[Verdict]]

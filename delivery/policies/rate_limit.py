@@ -1,0 +1,61 @@
+"""The rate limit, last of all policies because it spends: only what everybody else allows takes tokens.
+
+Two buckets: the catalog's limit per type × channel per minute, in messages, and the provider's pace, in its units, of
+which critical messages keep a reserved share. Over the limit a message waits until the instant reserved for it.
+"""
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+
+from core.vocabulary import Urgency
+from delivery.policies.base import Candidate, Facts, Policy, Verdict
+from delivery.policies.reasons import Reason
+from delivery.throttle import Bucket, Spender, TokenAnswer, TokenRequest
+
+CRITICAL_SHARE = 5
+"""One in so many of a provider's units per minute is kept for critical messages."""
+
+PAUSE_JITTER = timedelta(seconds=30)
+
+
+def spending(spend: Spender) -> Policy:
+    """The policy that takes its tokens from `spend`, one call for the whole batch."""
+
+    def check(candidates: Sequence[Candidate], facts: Facts, now: datetime) -> list[Verdict]:  # noqa: ARG001  every policy takes the same
+        asking = [one for one in candidates if one.type.allows(one.channel)]
+        answers = iter(spend([_request(one, now) for one in asking]) if asking else ())
+        return [
+            _verdict(one, next(answers), now)
+            if one.type.allows(one.channel)
+            else Verdict.skip(Reason.CHANNEL_FORBIDDEN, channel=one.channel.value)
+            for one in candidates
+        ]
+
+    return check
+
+
+def _request(candidate: Candidate, now: datetime) -> TokenRequest:
+    limit = candidate.type.limits[candidate.channel]
+    tokens = [(Bucket(key=f"type:{candidate.type.name}:{candidate.channel}", limit=limit), 1)]
+    pace = candidate.provider_units_per_minute
+    if candidate.provider and pace:
+        shared = Bucket(key=f"provider:{candidate.provider}", limit=pace, reserve=pace // CRITICAL_SHARE)
+        tokens.append((shared, max(1, candidate.units)))
+    return TokenRequest(
+        holder=candidate.notification_id.hex,
+        tokens=tokens,
+        urgent=candidate.type.urgency is Urgency.CRITICAL,
+        before=(candidate.expires_at - now).total_seconds(),
+    )
+
+
+def _verdict(candidate: Candidate, answer: TokenAnswer, now: datetime) -> Verdict:
+    marker = {"limiter": "away"} if answer.redis_away else {}
+    if answer.wait is None:
+        return Verdict.skip(Reason.NO_TOKEN_BEFORE_EXPIRY)
+    if answer.wait == 0:
+        return Verdict.allow(**marker)
+    until = now + timedelta(seconds=answer.wait)
+    if answer.redis_away:
+        return Verdict.defer(until + PAUSE_JITTER * candidate.jitter, Reason.LIMITER_AWAY, **marker)
+    return Verdict.defer(until, Reason.RATE_LIMITED, limit=candidate.type.limits[candidate.channel])
