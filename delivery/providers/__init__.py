@@ -24,9 +24,23 @@ def _resend(given: Settings) -> Provider:
     return ResendProvider(given)
 
 
+def _sns(given: Settings) -> Provider:
+    from delivery.providers.sns import SnsProvider
+
+    return SnsProvider(given)
+
+
+def _ses(given: Settings) -> Provider:
+    from delivery.providers.ses import SesProvider
+
+    return SesProvider(given)
+
+
 REGISTRY: Mapping[str, Callable[[Settings], Provider]] = {
     "twilio": _twilio,
     "resend": _resend,
+    "sns": _sns,
+    "ses": _ses,
 }
 
 
