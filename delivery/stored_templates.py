@@ -81,7 +81,7 @@ def compiled(template: StoredTemplate, part: str, locale: str) -> StoredPart:
         raise InvalidTemplate("template", f"{template.label} has no {part}")
     if len(sources[part]) > LONGEST_SOURCE:
         raise InvalidTemplate("template", f"{name} has more than {LONGEST_SOURCE} characters")
-    environment = _environment(locale)
+    environment = _environment(locale, part.endswith(".html"))
     if part == "subject.txt":
         source = " ".join(sources[part].split())
     elif part.startswith("email."):
@@ -96,8 +96,8 @@ def compiled(template: StoredTemplate, part: str, locale: str) -> StoredPart:
 
 
 @lru_cache(maxsize=64)
-def _environment(locale: str) -> Environment:
-    return Environment(localisation(locale))
+def _environment(locale: str, html: bool) -> Environment:
+    return Environment(localisation(locale), html=html)
 
 
 @lru_cache(maxsize=64)

@@ -77,14 +77,14 @@ def cheapest(text: str) -> str:
 def segments(text: str) -> SegmentCount:
     """What `text` costs, as Twilio counts it: GSM-7 160/153 septets, UCS-2 70/67 UTF-16 units, no pair parted."""
     if is_gsm7(text):
-        doubles = sum(map(text.count, EXTENSION))
+        doubles = 0 if EXTENSION.isdisjoint(text) else sum(map(text.count, EXTENSION))
         units = len(text) + doubles
         if units <= 160:
             return SegmentCount(Encoding.GSM7, units, 1)
         parts = -(-units // 153) if not doubles else _parts([1 + (c in EXTENSION) for c in text], 153)
         return SegmentCount(Encoding.GSM7, units, parts)
-    doubles = sum(c > "\uffff" for c in text)
-    units = len(text) + doubles
+    units = len(text.encode("utf-16-le", errors="surrogatepass")) // 2
+    doubles = units - len(text)
     if units <= 70:
         return SegmentCount(Encoding.UCS2, units, 1)
     parts = -(-units // 67) if not doubles else _parts([1 + (c > "\uffff") for c in text], 67)

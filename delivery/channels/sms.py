@@ -67,7 +67,9 @@ def needs_footer(message_type: MessageType, *, first_of_programme: bool) -> bool
 
 def refuse_long(field: str, body: str) -> None:
     """InvalidRequest naming `field` when Twilio would not take `body`."""
-    units = len(body) + sum(char > "\uffff" for char in body)
+    if 2 * len(body) <= LONGEST_BODY:
+        return
+    units = len(body.encode("utf-16-le")) // 2
     if units > LONGEST_BODY:
         raise InvalidRequest(field, f"makes an SMS of {units} characters; at most {LONGEST_BODY} can be sent")
 
