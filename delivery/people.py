@@ -1,0 +1,78 @@
+"""Writing down people: who they are, where they can be reached, and what they have allowed. Sets in, one transaction."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import date, datetime
+
+from sqlalchemy import Connection
+
+from core.clock import utc_now
+from core.database import insert_rows
+from core.ids import new_id
+from core.models import seal
+from core.settings import settings
+from core.vocabulary import Channel
+from delivery import consents
+from delivery.channels import CHANNELS, Address
+from delivery.consents import ConsentEntry
+from delivery.loading import ADDRESS_PLACE, NAME_PLACE
+from delivery.suppressions import address_index
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewPerson:
+    """A person as the app knows them; addresses in any usual spelling, checked here."""
+
+    id: str
+    name: str = ""
+    phone: str = ""
+    email: str = ""
+    locale: str = "en_US"
+    time_zone: str | None = None
+    country: str = "US"
+    state: str = ""
+    birthday: date | None = None
+    joined_at: datetime | None = None
+    consents: Sequence[ConsentEntry] = field(default_factory=tuple)
+
+
+def add_people(connection: Connection, people: Sequence[NewPerson]) -> None:
+    """Insert people with their contact points and consents; InvalidAddress for an address that can't be one.
+
+    An id that exists keeps its row; a new address of an existing person becomes a further contact point.
+    """
+    insert_rows(
+        connection,
+        "INSERT INTO users (id, name_sealed, locale, time_zone, country, state, birthday, joined_at) VALUES %s"
+        " ON CONFLICT (id) DO NOTHING",
+        [
+            (
+                p.id, seal(p.name, place=NAME_PLACE, row=p.id) if p.name else None, p.locale, p.time_zone, p.country,
+                p.state, p.birthday, p.joined_at or utc_now(),
+            )
+            for p in people
+        ],
+    )  # fmt: skip
+    reserved = settings().environment != "production"
+    points = [
+        (person.id, channel, CHANNELS[channel].address(raw, reserved=reserved))
+        for person in people
+        for channel, raw in ((Channel.SMS, person.phone), (Channel.EMAIL, person.email))
+        if raw
+    ]
+    insert_rows(
+        connection,
+        "INSERT INTO contact_points (id, user_id, channel, address_sealed, address_index, country, region, zones, domain)"
+        " VALUES %s ON CONFLICT (user_id, channel, address_index) DO NOTHING",
+        [_contact_point(user_id, channel, address) for user_id, channel, address in points],
+    )
+    consents.record(connection, [entry for person in people for entry in person.consents])
+
+
+def _contact_point(user_id: str, channel: Channel, address: Address) -> tuple[object, ...]:
+    point_id = new_id()
+    return (
+        point_id, user_id, channel, seal(address.normal, place=ADDRESS_PLACE, row=point_id),
+        address_index(channel, address.normal), address.country, address.region, ",".join(address.zones),
+        address.domain,
+    )  # fmt: skip
