@@ -28,7 +28,10 @@ from delivery.providers import answers
 from delivery.providers.aws_codes import ACCOUNT, OUR_BUG, meaning
 from delivery.providers.http import retry_after
 
-FAILURES = (ClientError, BotoCoreError, ResponseParserError)
+# botocore's parsers trip over what they did not expect in a 2xx: a list, null, HTML, bytes that are no UTF-8.
+_STUMBLES = (ResponseParserError, AttributeError, LookupError, TypeError, ValueError)
+
+FAILURES = (ClientError, BotoCoreError, *_STUMBLES)
 """All that a boto3 call raises for what happened on the wire or before it."""
 
 _BY_EXCEPTION: tuple[tuple[type[Exception], Outcome], ...] = (
@@ -40,8 +43,8 @@ _BY_EXCEPTION: tuple[tuple[type[Exception], Outcome], ...] = (
     (TokenRetrievalError, replace(ACCOUNT, code="no_credentials")),
     (NoRegionError, replace(ACCOUNT, code="no_region")),
     (ParamValidationError, replace(OUR_BUG, code="parameters")),
-    (ResponseParserError, answers.UNREADABLE),
     (BotoCoreError, answers.IN_DOUBT),
+    *((kind, answers.UNREADABLE) for kind in _STUMBLES),
 )
 
 

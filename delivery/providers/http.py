@@ -116,9 +116,6 @@ class HttpClient:
                 while waiting:
                     waiting.pop()[0].close()
 
-    def __del__(self) -> None:
-        self.close()
-
     def _written(self, origin: Origin, request: bytes) -> socket.socket:
         """A connection that has taken the whole request; one that died idle is replaced before a byte is lost."""
         while (sock := self._take(origin)) is not None:

@@ -3,7 +3,6 @@
 Every send has an idempotency key: a repeat with the same key and body within 24 h is answered, not sent again.
 """
 
-import re
 from base64 import b64encode
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
@@ -18,6 +17,7 @@ from core.vocabulary import Channel, OutcomeKind
 from delivery.messages import Attachment, DeliveryEvent, Outcome, Transmission
 from delivery.providers import answers, attachment_types, resend_events
 from delivery.providers.base import ProviderRecord, RawCallback
+from delivery.providers.email_tags import tags
 from delivery.providers.http import (
     Refused,
     Unreadable,
@@ -34,7 +34,6 @@ MOST_ATTACHMENT_BYTES = (
 )  # per mail, after base64 (resend.com/docs/dashboard/emails/attachments)
 _PAGE = 100
 _MOST_PAGES = 100
-_NOT_IN_A_TAG = re.compile(r"[^A-Za-z0-9_-]")
 
 
 class ResendProvider:
@@ -144,17 +143,12 @@ class ResendProvider:
 
     def _mail(self, transmission: Transmission) -> Any:
         message = transmission.message
-        tags = dict(transmission.tags) | {
-            "attempt_id": str(transmission.attempt_id),
-            "notification_id": str(transmission.notification_id),
-            "message_type": transmission.message_type,
-        }
         mail: dict[str, Any] = {
             "from": self._from,
             "to": [transmission.address],
             "subject": message.subject,
             "text": message.body,
-            "tags": [{"name": _tag(name), "value": _tag(value)} for name, value in tags.items()],
+            "tags": [{"name": name, "value": value} for name, value in tags(transmission).items()],
         }
         if message.html:
             mail["html"] = message.html
@@ -215,7 +209,3 @@ def _attachment(attachment: Attachment) -> dict[str, str]:
         "content_type": attachment.content_type,
     }
     return described | ({"content_id": attachment.content_id} if attachment.content_id else {})
-
-
-def _tag(text: str) -> str:
-    return _NOT_IN_A_TAG.sub("_", text)[:256]

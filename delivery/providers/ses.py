@@ -1,6 +1,5 @@
 """Amazon SES carries email when Resend can't: `SendEmail` of the v2 API. No idempotency key, no list by time."""
 
-import re
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import datetime
@@ -13,11 +12,11 @@ from delivery.messages import Attachment, DeliveryEvent, Outcome, Transmission
 from delivery.providers import answers, attachment_types, aws, ses_events
 from delivery.providers.aws_codes import OUR_BUG
 from delivery.providers.base import ProviderRecord, RawCallback
+from delivery.providers.email_tags import tags
 from delivery.providers.side_by_side import SideBySide
 from delivery.providers.sns_inbox import Fetch, SnsInbox
 
 MOST_ATTACHMENT_BYTES = 40 * 1024 * 1024  # the v2 API's limit for a whole message, after base64
-_NOT_IN_A_TAG = re.compile(r"[^A-Za-z0-9_-]")
 
 
 class SesProvider:
@@ -79,16 +78,11 @@ class SesProvider:
             simple["Headers"] = [{"Name": name, "Value": value} for name, value in message.headers.items()]
         if message.attachments:
             simple["Attachments"] = [_attachment(each) for each in message.attachments]
-        tags = dict(transmission.tags) | {
-            "attempt_id": str(transmission.attempt_id),
-            "notification_id": str(transmission.notification_id),
-            "message_type": transmission.message_type,
-        }
         return {
             "FromEmailAddress": self._from,
             "Destination": {"ToAddresses": [transmission.address]},
             "Content": {"Simple": simple},
-            "EmailTags": [{"Name": _tag(name), "Value": _tag(value)} for name, value in tags.items()],
+            "EmailTags": [{"Name": name, "Value": value} for name, value in tags(transmission).items()],
         }
 
 
@@ -105,7 +99,3 @@ def _attachment(attachment: Attachment) -> dict[str, Any]:
         "ContentDisposition": "INLINE" if attachment.content_id else "ATTACHMENT",
     }
     return described | ({"ContentId": attachment.content_id} if attachment.content_id else {})
-
-
-def _tag(text: str) -> str:
-    return _NOT_IN_A_TAG.sub("_", text)[:256]

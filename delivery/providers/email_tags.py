@@ -1,0 +1,22 @@
+"""The ids that a mail carries, so that its events name their attempt."""
+
+import re
+
+from delivery.messages import Transmission
+
+_LONGEST = 256
+_NOT_ALLOWED = re.compile(r"[^A-Za-z0-9_-]")
+
+
+def tags(transmission: Transmission) -> dict[str, str]:
+    """Name → value in what Resend and SES both take: ASCII letters, digits, `_` and `-`, at most 256 characters."""
+    given = dict(transmission.tags) | {
+        "attempt_id": str(transmission.attempt_id),
+        "notification_id": str(transmission.notification_id),
+        "message_type": transmission.message_type,
+    }
+    return {_clean(name): _clean(value) for name, value in given.items()}
+
+
+def _clean(text: str) -> str:
+    return _NOT_ALLOWED.sub("_", text)[:_LONGEST]
