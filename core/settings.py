@@ -7,10 +7,10 @@ import os
 from decimal import Decimal
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import AliasChoices, Field, SecretStr, ValidationError, field_validator, model_validator
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from core.errors import SettingsError
 
@@ -125,7 +125,7 @@ class Settings(BaseSettings):
         default=frozenset(),
         description="ARNs of the topics whose notifications we believe: anybody's topic can sign and call us",
     )
-    recipients_allowed: frozenset[str] = _ours(
+    recipients_allowed: Annotated[frozenset[str], NoDecode] = _ours(
         "RECIPIENTS_ALLOWED",
         default=frozenset(),
         description="staging: only these addresses or @domains are sent to; empty = everybody",

@@ -43,6 +43,7 @@ class Supervisor:
 
     def start(self, table: Sequence[Process], *, cwd: Path, env: Mapping[str, str]) -> int:
         """Starts supervisord with nothing running yet; its process number. It stops when this thread ends."""
+        _make_private(self.socket.parent)
         self.socket.unlink(missing_ok=True)
         configuration = self.var / "supervisord.conf"
         configuration.write_text(_configuration(table, var=self.var, socket=self.socket, cwd=cwd))
@@ -106,6 +107,9 @@ class Supervisor:
         except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.wait()
+        self.socket.unlink(missing_ok=True)
+        if self.socket.parent != self.var:
+            self.socket.parent.rmdir()
 
     def log_of(self, name: str) -> Path:
         """The file that holds what a process says."""
@@ -149,6 +153,15 @@ def _socket(var: Path) -> Path:
             f"{short} belongs to another account: remove it or set TMPDIR to a folder of your own."
         )
     return short / "supervisor.sock"
+
+
+def _make_private(folder: Path) -> None:
+    """Makes the socket's folder; one of another account in its place could listen in on us."""
+    folder.mkdir(mode=0o700, exist_ok=True)
+    if folder.stat().st_uid != os.getuid():
+        raise StackError(
+            f"{folder} belongs to another account: remove it or set TMPDIR to a folder of your own."
+        )
 
 
 def _configuration(table: Sequence[Process], *, var: Path, socket: Path, cwd: Path) -> str:

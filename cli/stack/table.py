@@ -23,11 +23,11 @@ def processes(site: Site) -> tuple[Process, ...]:
     nodes = CeleryNodes(env=site.child_env, cwd=site.root)
     celery = _python("celery", "-A", "tasks")
     ports, urls = site.ports, site.urls
-    servers = _servers(site)
+    embedded = servers(site)
     sandbox = _sandbox(site)
-    stores = tuple(row.name for row in servers)
+    stores = tuple(row.name for row in embedded)
     return (
-        *servers,
+        *embedded,
         *sandbox,
         Process("migrate", _python("alembic", "upgrade", "head"), needs=stores, once=True),
         *(
@@ -99,7 +99,8 @@ def processes(site: Site) -> tuple[Process, ...]:
     )
 
 
-def _servers(site: Site) -> tuple[Process, ...]:
+def servers(site: Site) -> tuple[Process, ...]:
+    """The embedded servers: those that the environment does not give."""
     probes = {"postgres": postgres_is_ready, "redis": redis_is_ready}
     return tuple(Process.of_server(name, server, ready=probes[name]) for name, server in site.servers.items())
 
