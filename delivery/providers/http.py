@@ -10,6 +10,7 @@ It never retries, follows no redirects and reads no proxy from the environment.
 """
 
 import os
+import re
 import select
 import socket
 import ssl
@@ -31,6 +32,7 @@ import orjson
 from delivery.providers.wire import BrokenReply, Reply, ReplyReader
 
 LONGEST_WAIT = 24 * 3600.0
+_PLAIN = re.compile(r"[\x21-\x7e]+")
 
 
 class WireFailure(Exception):
@@ -214,15 +216,18 @@ def _request_bytes(
     lines += [f"{name}: {value}" for name, value in headers.items()]
     head = "\r\n".join(lines)
     if head.count("\n") != len(lines) - 1 or head.count("\r") != len(lines) - 1:
-        raise ValueError("a line break in a URL or header")
+        raise ValueError("a line break in a header")
     return f"{head}\r\n\r\n".encode("latin-1") + body
 
 
 @lru_cache(maxsize=1024)
 def _split(url: str) -> tuple[Origin, str]:
     parts = urlsplit(url)
-    if parts.scheme not in {"http", "https"} or not parts.hostname or "@" in parts.netloc:
-        raise ValueError("the URL must be http(s)://host/…")
+    plain = (
+        _PLAIN.fullmatch(url) and "@" not in parts.netloc
+    )  # urlsplit itself would drop line breaks in silence
+    if not plain or parts.scheme not in {"http", "https"} or not parts.hostname:
+        raise ValueError("the URL must be http(s)://host/… in printable ASCII")
     port = parts.port or (443 if parts.scheme == "https" else 80)
     target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
     return Origin(parts.scheme, parts.hostname, port, parts.netloc), target
