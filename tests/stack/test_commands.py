@@ -1,0 +1,112 @@
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from cli.stack.leftovers import leftovers, sweep
+
+ROOT = Path(__file__).resolve().parents[2]
+MINGUS = str(Path(sys.executable).with_name("mingus"))
+BARE = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
+
+
+def mingus(*words, var, **kwargs):
+    return subprocess.run(
+        [MINGUS, *words, "--var", str(var)],
+        check=False,
+        capture_output=True,
+        text=True,
+        cwd=ROOT,
+        env=BARE,
+        **kwargs,
+    )
+
+
+@pytest.mark.parametrize("command", ["env", "status", "down"])
+def test_a_command_that_needs_a_stack_says_in_one_line_that_none_runs(command, server_home):
+    said = mingus(command, var=server_home)
+    assert said.returncode == 1
+    assert said.stdout == ""
+    assert re.fullmatch(r"Nothing runs in .*\n", said.stderr)
+
+
+def test_up_says_in_one_line_which_credential_is_missing(server_home):
+    said = subprocess.run(
+        [MINGUS, "up", "--var", str(server_home)],
+        check=False, capture_output=True, text=True, cwd=ROOT, env=BARE | {"TWILIO_ACCOUNT_SID": "AC1"},
+    )  # fmt: skip
+    assert said.returncode == 1
+    assert said.stderr.startswith("TWILIO_ACCOUNT_SID is in the environment without TWILIO_AUTH_TOKEN")
+    assert said.stderr.count("\n") == 1
+
+
+def test_make_help_lists_every_target():
+    targets = set(re.search(r"^\.PHONY: (.*)$", (ROOT / "Makefile").read_text(), re.MULTILINE)[1].split())
+    said = subprocess.run(["make"], check=True, capture_output=True, text=True, cwd=ROOT).stdout
+    assert set(re.findall(r"^  make (\S+)", said, re.MULTILINE)) == targets
+
+
+def test_make_says_which_python_is_needed():
+    said = subprocess.run(
+        ["make", "PYTHON=false", "-W", "requirements.lock", "INSTALLED=.venv/.never", "setup"],
+        check=False, capture_output=True, text=True, cwd=ROOT,
+    )  # fmt: skip
+    assert said.returncode != 0
+    assert "false is not suitable: Python 3.11 or later" in said.stderr
+
+
+def test_ci_runs_exactly_make_test():
+    assert (ROOT / ".ci/run").read_text().splitlines()[-1] == "make test"
+
+
+@pytest.fixture
+def up(server_home):
+    """`mingus up` as a person starts it, with everything running."""
+    running = subprocess.Popen(
+        [MINGUS, "up", "--var", str(server_home)], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+        cwd=ROOT, env=BARE,
+    )  # fmt: skip
+    said = []
+    for line in running.stdout:
+        said.append(line)
+        if "Ctrl-C stops everything" in line:
+            break
+    assert running.poll() is None, "".join(said)
+    running.said = "".join(said)
+    yield running
+    running.kill()
+    running.stdout.close()
+    running.wait()
+    sweep(server_home)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(300)
+def test_up_runs_everything_env_talks_to_it_and_ctrl_c_leaves_nothing(up, server_home):
+    assert "twilio: sandbox: nothing leaves this machine" in up.said
+    assert mingus("status", var=server_home).stdout.count("RUNNING") >= 11
+    exports = mingus("env", var=server_home).stdout
+    pinged = subprocess.run(
+        ["bash", "-c", f'{exports}\n"{sys.executable}" -m celery -A tasks inspect ping'],
+        check=False, capture_output=True, text=True, cwd=ROOT, env=BARE,
+    )  # fmt: skip
+    assert pinged.stdout.count("pong") == 4, pinged.stderr
+    up.send_signal(signal.SIGINT)
+    assert "Nothing is left running." in up.stdout.read()
+    assert up.wait() == 0
+    assert leftovers(server_home) == []
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(300)
+def test_up_killed_outright_leaves_nothing_and_comes_up_again_with_the_same_addresses(up, server_home):
+    up.kill()
+    until = time.monotonic() + 60
+    while leftovers(server_home):
+        assert time.monotonic() < until, leftovers(server_home)
+        time.sleep(0.2)
