@@ -19,13 +19,14 @@ _BYTES = {
 _TAIL = "[" + "".join(re.escape(char) for char, byte in _BYTES.items() if byte < 0xC0) + "]"
 _CLOSING = "‘’“”«»–—…"
 _MOJIBAKE = re.compile(
-    f"ðŸ{_TAIL}{_TAIL}"  # U+1F000–1FFFF: emoji
+    f"ð[Ÿ\x9f]{_TAIL}{_TAIL}"  # U+1F000–1FFFF: emoji
     f"|â{_TAIL}{_TAIL}"  # U+2000–2FFF: quotes, dashes, signs
     f"|ï[¸»]{_TAIL}"  # U+FE0F, U+FEFF
     f"|[ÂÃ]{_TAIL}"  # U+0080–00FF: accented letters
+    "|Å[¸½¾¡]|(?<=[¢-¿ƒ€])Å[’“]|Ë[†œ]"  # Ÿ Ž ž š Œ œ ˆ ˜, which stand in text that was garbled twice
 )
 _LIKELY = re.compile(
-    "[\u00a0-\u00ff\u2010-\u205f\u20a0-\u20bf\u2100-\u27bf\u2b00-\u2bff\ufe0f\ufeff\U0001f000-\U0001ffff]"
+    "[\u0080-\u00ff\u0152-\u017e\u02c6\u02dc\u2010-\u205f\u20a0-\u20bf\u2100-\u27bf\u2b00-\u2bff\ufe0f\ufeff\U0001f000-\U0001ffff]"
 )
 
 _INVISIBLE = re.compile(
@@ -77,16 +78,14 @@ def _read_again(found: re.Match[str]) -> str:
     return read if _LIKELY.fullmatch(read) else run
 
 
-def refuse_broken(field: str, text: str) -> None:
-    """InvalidRequest when `text` holds NUL, a lone surrogate or U+FFFD: its content is lost and can't be mended here."""
+def refuse_broken(field: str, text: str, error: type[InvalidRequest] = InvalidRequest) -> None:
+    """An `error` when `text` holds NUL, a lone surrogate or U+FFFD: its content is lost and can't be mended here."""
     if text.isascii():
         if "\0" not in text:
             return
     elif not re.search("[\0\ufffd\ud800-\udfff]", text):
         return
-    raise InvalidRequest(
-        field, "holds NUL, a lone surrogate or U+FFFD: read the text as UTF-8 and give it again"
-    )
+    raise error(field, "holds NUL, a lone surrogate or U+FFFD: read the text as UTF-8 and give it again")
 
 
 def header_value(field: str, text: str) -> str:

@@ -5,18 +5,17 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
 from decimal import Decimal
 from functools import lru_cache
 from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
+from core.errors import InvalidRequest
 from core.vocabulary import Channel, Purpose, Urgency
-from delivery.attachments import attachments_of
 from delivery.catalog import MessageType
 from delivery.channels import CHANNELS, Draft
 from delivery.channels.gsm7 import SegmentCount, segments
-from delivery.channels.sms import FOOTER, needs_footer, refuse_long
 from delivery.clean_text import clean, one_line
 from delivery.messages import RenderedMessage
 from delivery.payload_fields import ATTACHMENTS, PERSON_NAMES, TEMPLATES, check_payload
@@ -31,6 +30,9 @@ __all__ = [
 BRAND = "MINGUS"
 _OWN_WORK = frozenset({*TEMPLATES, ATTACHMENTS})
 """Fields of a payload that are no variables."""
+_LONGEST_NAME = "W" * 80
+"""What a name may add to a text at most, in UTF-16 units; longer names are cut."""
+_ANY_TIME = datetime(2025, 1, 1, tzinfo=UTC)
 _NOBODY = "there"
 """Who is greeted when the name is unknown: "Hi there"."""
 
@@ -75,23 +77,35 @@ class Preview:
 
 
 def validate_payload(message_type: MessageType, payload: Any) -> None:
-    """Nothing, or InvalidRequest, InvalidTemplate or MissingVariable naming the field of the payload and the mend."""
+    """Nothing, or InvalidRequest, InvalidTemplate or MissingVariable naming the field of the payload and the mend.
+
+    What passes here can be rendered on every channel of the type, for any person.
+    """
     root = message_type.payload
     template = stored_template(message_type.name, latest_version(message_type.name))
     check_payload(root, payload, template.fields)
-    values = dict.fromkeys(PERSON_NAMES, _NOBODY) | payload
-    if "subject" in payload:
-        parsed(payload["subject"], field=f"{root}.subject").fill(values, root)
-    if "template" in payload:
-        text = parsed(payload["template"], field=f"{root}.template").fill(values, root)
-        if message_type.allows(Channel.SMS):
-            footer = f"\n{FOOTER}" if needs_footer(message_type, first_of_programme=False) else ""
-            refuse_long(f"{root}.template", text + footer)
+    for name in TEMPLATES:
+        if name in payload:
+            values = dict.fromkeys(PERSON_NAMES, _LONGEST_NAME) | payload
+            text = parsed(payload[name], field=f"{root}.{name}").fill(values, root)
+            if not one_line(text):
+                raise InvalidRequest(f"{root}.{name}", "makes an empty text")
+    if message_type.allows(Channel.SMS):
+        render(
+            RenderRequest(
+                message_type=message_type,
+                channel=Channel.SMS,
+                payload=payload,
+                person=Person(name=_LONGEST_NAME),
+                now=_ANY_TIME,
+                first_of_programme=True,
+            )
+        )
 
 
 def render(request: RenderRequest) -> RenderedMessage:
     """The message ready for its channel; InvalidRequest and its kinds when it can't be made."""
-    message_type, payload = request.message_type, request.payload
+    payload = request.payload
     channel = CHANNELS[request.channel]
     label, parts = _parts(request, channel.parts)
     values = _values(request)
@@ -99,18 +113,16 @@ def render(request: RenderRequest) -> RenderedMessage:
         values["today"] = request.now.astimezone(_zone(request.person.time_zone)).date()
     texts = {name: part.render(values) for name, part in parts}
     if "subject" in payload and "subject.txt" in texts:
-        texts["subject.txt"] = parsed(payload["subject"], field="subject").fill(values, message_type.payload)
-    files = payload.get(ATTACHMENTS)
-    return channel.finish(
-        Draft(
-            parts=texts,
-            template=label,
-            links=request.links,
-            attachments=attachments_of(files) if files else (),
-            first_of_programme=request.first_of_programme,
-        ),
-        message_type,
+        root = request.message_type.payload
+        texts["subject.txt"] = parsed(payload["subject"], field=f"{root}.subject").fill(values, root)
+    draft = Draft(
+        parts=texts,
+        template=label,
+        links=request.links,
+        files=payload.get(ATTACHMENTS, ()),
+        first_of_programme=request.first_of_programme,
     )
+    return channel.finish(draft, request.message_type)
 
 
 def preview(request: RenderRequest, *, price: Decimal) -> Preview:
@@ -126,7 +138,8 @@ def preview(request: RenderRequest, *, price: Decimal) -> Preview:
 def _values(request: RenderRequest) -> dict[str, Any]:
     """What templates may name: declared fields (None when not given), the payload's, the person's, and ours."""
     message_type, person = request.message_type, request.person
-    name = one_line(person.name) or _NOBODY
+    name = one_line(person.name)
+    name = name[: len(_LONGEST_NAME) if name.isascii() else len(_LONGEST_NAME) // 2] or _NOBODY
     values: dict[str, Any] = dict(_defaults(message_type.name))
     values["name"] = name
     for key, value in request.payload.items():

@@ -51,6 +51,7 @@ def check_payload(root: str, payload: Any, fields: Mapping[str, Field]) -> None:
             declared = fields.get(name)
             _KINDS[declared.kind if declared else "plain"](value, place, declared)
     _check_size(root, payload)
+    _check_images(root, payload, fields)
     if "subject" in payload:
         header_value(f"{root}.subject", payload["subject"])
     if "template" not in payload:
@@ -68,6 +69,18 @@ def _check_size(root: str, payload: Mapping[str, Any]) -> None:
         ) from None
     if size > LARGEST_PAYLOAD:
         raise InvalidRequest(root, f"has {size} bytes as JSON; at most {LARGEST_PAYLOAD} are taken")
+
+
+def _check_images(root: str, payload: Mapping[str, Any], fields: Mapping[str, Field]) -> None:
+    """An image that is shown must be attached."""
+    attached = {item.get("content_id") for item in payload.get(ATTACHMENTS, ())}
+    for name, declared in fields.items():
+        if "content_id" in declared.columns:
+            for number, row in enumerate(payload.get(name, ())):
+                if row["content_id"] not in attached:
+                    raise InvalidRequest(
+                        f"{root}.{name}[{number}].content_id", "no attachment has this content_id"
+                    )
 
 
 def _plain(value: Any, place: str, _declared: Field | None) -> None:

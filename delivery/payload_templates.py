@@ -62,7 +62,7 @@ def parsed(template: str, *, field: str = "template") -> PayloadTemplate:
 
 @lru_cache(maxsize=512)
 def _parsed(template: str, field: str) -> PayloadTemplate:
-    refuse_broken(field, template)
+    refuse_broken(field, template, InvalidTemplate)
     return PayloadTemplate(template, field)
 
 

@@ -21,8 +21,8 @@ from core.errors import InvalidTemplate, MissingVariable
 from delivery.localisation import Localisation
 
 LONGEST_SOURCE = 50_000
-LARGEST_OUTPUT = 500_000
-"""Characters; Gmail already clips a mail beyond 102 kB."""
+LARGEST_OUTPUT = 1_000_000
+"""Characters: a payload of 64 kB, twice and escaped."""
 LONGEST_SECONDS = 2.0
 LONGEST_LOOP = 200
 DEADLINE = "_deadline"

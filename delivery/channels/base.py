@@ -1,12 +1,12 @@
 """What a channel is: it knows its addresses, finishes rendered texts, and counts what is billed."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Any, Protocol
 
 from core.vocabulary import Channel
 from delivery.catalog import MessageType
-from delivery.messages import Attachment, RenderedMessage
+from delivery.messages import RenderedMessage
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,7 +31,8 @@ class Draft:
     parts: Mapping[str, str]
     template: str
     links: Mapping[str, str] = field(default_factory=dict)
-    attachments: tuple[Attachment, ...] = ()
+    files: Sequence[Any] = ()
+    """The payload's `attachments` as they were given; only channels that carry files look at them."""
     first_of_programme: bool = False
 
 

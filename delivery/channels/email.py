@@ -2,6 +2,7 @@
 
 from core.errors import InvalidAddress, InvalidRequest
 from core.vocabulary import Channel, Purpose, Urgency
+from delivery.attachments import attachments_of
 from delivery.catalog import MessageType
 from delivery.channels.base import Address, Draft
 from delivery.clean_text import header_value, one_line
@@ -46,7 +47,7 @@ class EmailChannel:
             html=draft.parts["email.html"],
             body=draft.parts["email.txt"],
             headers=headers,
-            attachments=draft.attachments,
+            attachments=attachments_of(draft.files) if draft.files else (),
             template=draft.template,
         )
 
@@ -62,7 +63,11 @@ def _mail(raw: str, reserved: bool) -> Address:
         raise InvalidAddress("address", "is no mail address: give it as maya@example.com")
     try:
         found = email_validator.validate_email(
-            raw.strip(), check_deliverability=False, test_environment=reserved, allow_smtputf8=False
+            raw.strip(),
+            check_deliverability=False,
+            test_environment=reserved,
+            allow_smtputf8=False,
+            strict=True,
         )
     except email_validator.EmailNotValidError as error:
         raise InvalidAddress("address", f"is no mail address: {error}") from None

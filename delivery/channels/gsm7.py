@@ -65,13 +65,15 @@ def is_gsm7(text: str) -> bool:
     return _ALPHABET.issuperset(text)
 
 
-def cheapest(text: str) -> str:
-    """The text composed (NFC) and, where that makes it GSM-7, with typographic signs replaced by plain ones."""
+def cheapest(text: str, room: int) -> str:
+    """The text composed (NFC), with typographic signs replaced by plain ones where that saves and fits in `room`."""
     if is_gsm7(text):
         return text
     composed = unicodedata.normalize("NFC", text)
     plain = composed.translate(CHEAPER)
-    return plain if is_gsm7(plain) else composed
+    if not is_gsm7(plain) or len(plain) > room:
+        return composed
+    return plain if segments(plain).segments <= segments(composed).segments else composed
 
 
 def segments(text: str) -> SegmentCount:

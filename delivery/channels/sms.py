@@ -49,7 +49,7 @@ class SmsChannel:
             raise InvalidRequest(message_type.payload, "makes an empty text")
         if needs_footer(message_type, first_of_programme=draft.first_of_programme) and FOOTER not in body:
             body = f"{body}\n{FOOTER}"
-        body = cheapest(body)
+        body = cheapest(body, LONGEST_BODY)
         refuse_long(message_type.payload, body)
         return RenderedMessage(
             channel=Channel.SMS, body=body, units=segments(body).segments, template=draft.template
