@@ -39,10 +39,10 @@ local function opened(index, bucket)
   return b
 end
 
--- The instant at which `cost` more tokens fit the window, when `ahead` tokens are to be spent before.
+-- The instant at which `cost` more tokens fit the window, when `ahead` tokens are to be spent before; with more ahead
+-- than there is room, the whole window must be over (and the line's own pace is the tighter bound).
 local function fits_at(b, class, ahead, cost)
-  local back = b.room[class] - ahead - cost + 1
-  if back < 1 then return now end  -- the line's own pace is the tighter bound
+  local back = math.max(1, b.room[class] - ahead - cost + 1)
   local grant = redis.call('LINDEX', b.grants, -back)
   return grant and math.max(now, tonumber(grant) + b.window) or now
 end
@@ -78,7 +78,7 @@ end
 
 local function spend(b, token)
   leave_book(b, token)
-  for _ = 1, token.cost do redis.call('RPUSH', b.grants, whole(now)) end
+  for _ = 1, token.weight do redis.call('RPUSH', b.grants, whole(now)) end
   b.spent = true
 end
 
@@ -98,6 +98,7 @@ for position, request in ipairs(asked.requests) do
   for number, pair in ipairs(request[4]) do
     local b = buckets[pair[1]]
     local token = {b = b, class = request[2], cost = math.min(pair[2], b.room[request[2]])}
+    token.weight = math.min(pair[2], b.limit)  -- what is too long for its room still counts whole against the others
     token.member = token.class .. ':' .. token.cost .. ':' .. request[1]
     slot = math.max(slot, earliest(b, token))
     tokens[number] = token
