@@ -46,7 +46,7 @@ def build_app(settings: Settings) -> Starlette:
         *twilio_routes(twilio),
         *resend_routes(resend),
         *control_routes(twilio, resend, courier),
-        *inbox_routes(store),
+        *inbox_routes(store, faults),
     ]
     handlers = {404: _not_found, 405: _not_allowed, BadRequestError: bad_request}
     return Starlette(routes=routes, lifespan=lifespan, exception_handlers=handlers)

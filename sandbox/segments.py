@@ -23,10 +23,15 @@ SMART_ENCODING = str.maketrans(
 
 @dataclass(frozen=True, slots=True)
 class Segmentation:
-    """An encoding (`GSM-7` or `UCS-2`) and the number of segments a text takes in it."""
+    """An encoding (`GSM-7` or `UCS-2`) and the parts a text is sent in."""
 
     encoding: str
-    segments: int
+    parts: tuple[str, ...]
+
+    @property
+    def segments(self) -> int:
+        """How many segments are billed; an empty text counts as one."""
+        return len(self.parts)
 
 
 def segment(text: str) -> Segmentation:
@@ -38,10 +43,12 @@ def segment(text: str) -> Segmentation:
         encoding = "UCS-2"
         widths = [2 if ord(character) > 0xFFFF else 1 for character in text]
     if sum(widths) <= SINGLE[encoding]:
-        return Segmentation(encoding, 1)
-    parts, room = 1, PART[encoding]
-    for width in widths:
+        return Segmentation(encoding, (text,))
+    cuts, room = [0], PART[encoding]
+    for index, width in enumerate(widths):
         if width > room:
-            parts, room = parts + 1, PART[encoding]
+            cuts.append(index)
+            room = PART[encoding]
         room -= width
-    return Segmentation(encoding, parts)
+    ends = [*cuts[1:], len(text)]
+    return Segmentation(encoding, tuple(text[start:end] for start, end in zip(cuts, ends, strict=True)))

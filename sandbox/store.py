@@ -72,6 +72,7 @@ class Store:
         self._by_provider: dict[str, list[Record]] = defaultdict(list)
         self.opted_out: set[tuple[str, str]] = set()
         self.suppressions: dict[str, dict[str, Any]] = {}
+        self.changes = getattr(self, "changes", 0) + 1  # pages look here whether to draw anew
 
     async def write(self, entries: list[Entry]) -> list[Record]:
         """Write entries to the ledger and index them; returns when they are on disk."""
@@ -84,6 +85,7 @@ class Store:
             light, place, light.get("first_status") or light["outcome"], datetime.fromisoformat(light["at"])
         )
         self.records.append(record)
+        self.changes += 1
         if record.taken:
             self.by_id[record.id] = record
             self._by_provider[light["provider"]].append(record)
@@ -108,6 +110,7 @@ class Store:
         self._journal.note(event)
 
     def _replay(self, event: Entry) -> None:
+        self.changes += 1
         record = self.by_id.get(event.get("id", ""))
         if record is not None and "status" in event:
             record.status = event["status"]

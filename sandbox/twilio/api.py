@@ -1,7 +1,7 @@
 """Twilio's routes."""
 
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from itertools import islice
 from urllib.parse import parse_qsl, urlencode
 
@@ -18,7 +18,6 @@ from sandbox.twilio.resource import API_VERSION, account_resource, message_resou
 
 MAX_PAGE = 1000
 DEFAULT_PAGE = 50
-A_DAY = timedelta(days=1)
 Handler = Callable[[TwilioFront, Request, dict[str, str]], Response]
 
 
@@ -152,26 +151,23 @@ def number(raw: str | None, default: int) -> int:
 
 
 def date_filter(query: dict[str, str]) -> Callable[[Record], bool]:
-    """Twilio's filters on date_sent: a day or an instant; `DateSent<` and `DateSent>` include their bound."""
-    bounds: list[Callable[[datetime], bool]] = []
-    for name in ("DateSent", "DateSent<", "DateSent>"):
-        if name not in query:
-            continue
-        start, end = span(name, query[name])
-        if name != "DateSent<":
-            bounds.append(lambda sent, start=start: sent >= start)  # type: ignore[misc]  # a default pins the loop's value
-        if name != "DateSent>":
-            bounds.append(lambda sent, end=end: sent < end)  # type: ignore[misc]
+    """Twilio's filters on date_sent: of a day (or its midnight), from an instant on, up to an instant."""
+    filters: dict[str, Callable[[datetime, datetime], bool]] = {
+        "DateSent": lambda sent, wanted: sent.date() == wanted.date(),
+        "DateSent<": lambda sent, wanted: sent <= wanted,
+        "DateSent>": lambda sent, wanted: sent >= wanted,
+    }
+    asked = [(holds, instant(name, query[name])) for name, holds in filters.items() if name in query]
     return lambda record: (
-        not bounds or (record.sent_at is not None and all(holds(record.sent_at) for holds in bounds))
+        not asked
+        or (record.sent_at is not None and all(holds(record.sent_at, wanted) for holds, wanted in asked))
     )
 
 
-def span(name: str, raw: str) -> tuple[datetime, datetime]:
-    """First instant of a day or second, and the first one after it; raises 20001."""
+def instant(name: str, raw: str) -> datetime:
+    """A date or date and time of the query, UTC unless it says otherwise; raises 20001."""
     try:
-        start = datetime.fromisoformat(raw)
+        at = datetime.fromisoformat(raw)
     except ValueError:
         raise twilio_refusal(20001, field=name, value=raw) from None
-    start = start if start.tzinfo else start.replace(tzinfo=UTC)
-    return start, start + (A_DAY if len(raw) == len("2026-11-24") else timedelta(seconds=1))
+    return at if at.tzinfo else at.replace(tzinfo=UTC)

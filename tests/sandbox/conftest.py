@@ -206,11 +206,11 @@ def webhook_secret() -> str:
     return DEFAULT_WEBHOOK_SECRET
 
 
-def letter(to: str = "delivered@resend.dev", **fields: Any) -> dict[str, Any]:
+def letter(to: str | list[str] = "delivered@resend.dev", **fields: Any) -> dict[str, Any]:
     """An email as the SDK takes it."""
     return {
         "from": "Mingus <hello@mingus.test>",
-        "to": [to],
+        "to": to if isinstance(to, list) else [to],
         "subject": "Your month",
         "html": '<p>Hello <a href="https://mingus.test/report?m=1">report</a></p>',
         "text": "Hello",
