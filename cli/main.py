@@ -6,6 +6,7 @@ import typer
 from typer.core import TyperGroup
 
 from cli import down, env, status, up
+from cli.demo.command import demo
 from core.errors import MingusError
 
 
@@ -29,6 +30,7 @@ app = typer.Typer(
     help="MINGUS Notifications: run the stack on this machine and look into it.",
 )
 app.command()(up.up)
+app.command()(demo)
 app.command()(down.down)
 app.command()(status.status)
 app.command()(env.env)
