@@ -1,0 +1,169 @@
+"""What comes in by webhook: believed only when signed, stored before it is answered, and never stored when forged."""
+
+import json
+import time
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+from uuid import uuid4
+
+import pytest
+import redis as redis_py
+
+from core.database import rows, transaction
+from tests.web.conftest import Web, svix_headers, twilio_signature
+from web.webhooks import MOST_BYTES
+
+MAYA = "+15125550101"
+STATUS = f"/webhooks/twilio/status/{uuid4()}"
+
+
+def stored() -> list[tuple[Any, ...]]:
+    with transaction() as connection:
+        return rows(
+            connection, "SELECT provider, event_key, kind FROM callbacks ORDER BY received_at, event_key"
+        )
+
+
+def delivered(sid: str = "SM1", status: str = "delivered") -> dict[str, str]:
+    return {"MessageSid": sid, "MessageStatus": status, "To": MAYA, "AccountSid": "AC1"}
+
+
+def bounced(**changes: Any) -> dict[str, Any]:
+    return {
+        "type": "email.bounced",
+        "created_at": "2026-11-02T10:00:00.000Z",
+        "data": {"email_id": "e1", "to": ["maya@example.com"], "bounce": {"type": "Permanent"}},
+    } | changes
+
+
+def test_a_signed_status_is_stored_before_it_is_answered(web: Web) -> None:
+    answer = web.twilio(STATUS, delivered())
+
+    assert answer.status == 200
+    assert answer.data.decode().endswith("<Response/>")
+    assert stored() == [("twilio", "SM1:delivered", "delivered")]
+
+
+def test_a_signed_mail_event_is_stored_before_it_is_answered(web: Web) -> None:
+    answer = web.resend(bounced())
+
+    assert (answer.status, answer.data) == (204, b"")
+    assert stored() == [("resend", "msg_1", "bounced_hard")]
+
+
+def test_a_repeated_callback_is_answered_like_the_first_and_stored_once(web: Web) -> None:
+    assert [web.twilio(STATUS, delivered()).status for _ in range(3)] == [200, 200, 200]
+    assert len(stored()) == 1
+
+
+def test_an_event_of_an_unknown_type_is_stored_and_counted(web: Web, redis: redis_py.Redis) -> None:
+    assert web.resend(bounced(type="email.teleported")).status == 204
+    assert stored() == [("resend", "msg_1", "unrecognised")]
+    assert counted(redis, "resend:unrecognised") == 1
+
+
+@pytest.mark.parametrize(
+    ("what", "status", "send"),
+    [
+        ("forged", 403, lambda web: web.post(STATUS, delivered())),
+        (
+            "forged",
+            403,
+            lambda web: web.post(
+                STATUS, delivered(), x_twilio_signature=twilio_signature(STATUS, delivered(), "another token")
+            ),
+        ),
+        (
+            "forged",
+            403,
+            lambda web: web.post(
+                f"/webhooks/twilio/status/{uuid4()}",
+                delivered(),
+                x_twilio_signature=twilio_signature(STATUS, delivered()),
+            ),
+        ),
+        (
+            "forged",
+            403,
+            lambda web: web.post(
+                STATUS,
+                delivered(status="failed"),
+                x_twilio_signature=twilio_signature(STATUS, delivered(status="delivered")),
+            ),
+        ),
+        (
+            "forged",
+            403,
+            lambda web: web.post(
+                f"{STATUS}?x=1", delivered(), x_twilio_signature=twilio_signature(STATUS, delivered())
+            ),
+        ),
+        (
+            "forged",
+            403,
+            lambda web: web.post(STATUS, delivered(), x_twilio_signature="\xff\x00".encode().hex()),
+        ),
+        ("invalid", 400, lambda web: web.post(STATUS, b"\xff\xfe not a form", x_twilio_signature="x")),
+        ("invalid", 400, lambda web: web.twilio(STATUS, {"Hello": "world"})),
+        ("too_large", 413, lambda web: web.post(STATUS, b"x" * (MOST_BYTES + 1))),
+    ],
+)
+def test_of_a_callback_that_twilio_did_not_sign_only_a_count_is_kept(
+    web: Web, redis: redis_py.Redis, what: str, status: int, send: Any
+) -> None:
+    assert send(web).status == status
+    assert stored() == []
+    assert counted(redis, f"twilio:{what}") == 1
+
+
+def mail(body: bytes, **headers: str) -> Any:
+    return lambda web: web.post("/webhooks/resend", body, **headers)
+
+
+GOOD = json.dumps(bounced()).encode()
+
+
+@pytest.mark.parametrize(
+    ("what", "status", "send"),
+    [
+        ("forged", 403, lambda: mail(GOOD)),
+        ("forged", 403, lambda: mail(GOOD + b" ", **svix_headers("msg_1", GOOD))),
+        ("forged", 403, lambda: mail(GOOD, **svix_headers("msg_1", GOOD) | {"svix_id": "msg_2"})),
+        ("forged", 403, lambda: mail(GOOD, **svix_headers("msg_1", GOOD, at=int(time.time()) - 600))),
+        ("invalid", 400, lambda: mail(b"{", **svix_headers("msg_1", b"{"))),
+        ("invalid", 400, lambda: mail(GOOD[:-9], **svix_headers("msg_1", GOOD[:-9]))),
+        ("invalid", 400, lambda: mail(b"[]", **svix_headers("msg_1", b"[]"))),
+        ("too_large", 413, lambda: mail(b" " * (MOST_BYTES + 1))),
+    ],
+)
+def test_of_a_callback_that_resend_did_not_sign_only_a_count_is_kept(
+    web: Web, redis: redis_py.Redis, what: str, status: int, send: Any
+) -> None:
+    assert send()(web).status == status
+    assert stored() == []
+    assert counted(redis, f"resend:{what}") == 1
+
+
+def test_a_body_that_hides_its_length_is_cut_off_at_the_cap(web: Web) -> None:
+    chunks = iter([b"x" * 65536] * 5)
+    answer = web.http.request("POST", web.url + STATUS, body=chunks, chunked=True)
+
+    assert answer.status == 413
+
+
+def test_callbacks_that_arrive_together_are_all_stored(web: Web) -> None:
+    with ThreadPoolExecutor(16) as pool:
+        answers = list(pool.map(lambda n: web.twilio(STATUS, delivered(f"SM{n:03}")).status, range(200)))
+
+    assert answers == [200] * 200
+    assert len(stored()) == 200
+
+
+def counted(redis: redis_py.Redis, field: str) -> int:
+    """What Redis says once the counts of this second have arrived there."""
+    for _ in range(60):
+        found = redis.hget("mingus:callbacks", field)
+        if found is not None:
+            return int(found)
+        time.sleep(0.05)
+    return 0

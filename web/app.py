@@ -1,0 +1,48 @@
+"""The web app: webhooks in, opt-out and preference pages, health and metrics.
+
+Run by `uvicorn web.app:app`. No page loads anything from elsewhere; every page that changes something does so by POST.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from fastapi import FastAPI
+
+from core import database, logs
+from core import redis as redis_clients
+from core.settings import settings
+from web import health, webhooks
+from web.inbox import Inbox
+from web.tallies import Tallies
+
+
+@asynccontextmanager
+async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+    """Starts the writers; at the end stores what was taken and closes all connections."""
+    logs.configure(settings().log_level)
+    app.state.inbox, app.state.tallies = Inbox(), Tallies()
+    running = [asyncio.create_task(each.run()) for each in (app.state.inbox, app.state.tallies)]
+    try:
+        yield
+    finally:
+        for task in running:
+            task.cancel()
+        await asyncio.gather(*running, return_exceptions=True)
+        app.state.inbox.close()
+        app.state.tallies.flush()
+        database.dispose()
+        redis_clients.disconnect()
+
+
+def make_app() -> FastAPI:
+    """The app with all its routes."""
+    app = FastAPI(
+        title="MINGUS Notifications", docs_url=None, redoc_url=None, openapi_url=None, lifespan=lifespan
+    )
+    app.router.routes.extend(webhooks.ROUTES)
+    app.include_router(health.router)
+    return app
+
+
+app = make_app()

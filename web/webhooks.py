@@ -1,0 +1,124 @@
+"""Webhooks: verified on the raw body, stored durably, answered fast; processed later by `tasks.apply_callbacks`.
+
+Signatures are checked against PUBLIC_BASE_URL, never against what the request says of its own address. Of a forged or
+broken callback nothing is kept but a count.
+"""
+
+import asyncio
+from collections.abc import Sequence
+from functools import partial
+from typing import Protocol, runtime_checkable
+
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from core.errors import InvalidRequest, InvalidSignature, NotAccepted
+from core.settings import settings
+from delivery.messages import DeliveryEvent
+from delivery.providers import provider
+from delivery.providers.base import RawCallback
+
+MOST_BYTES = 256 * 1024
+PATHS = {
+    "/webhooks/twilio/status/{attempt_id}": "twilio",
+    "/webhooks/twilio/status": "twilio",
+    "/webhooks/twilio/inbound": "twilio",
+    "/webhooks/resend": "resend",
+    "/webhooks/ses": "ses",
+    "/webhooks/sns": "sns",
+}
+"""Path → the provider that must have signed what comes there."""
+
+MAY_FETCH = frozenset({"ses", "sns"})
+"""Providers whose signature may need a certificate from the network: verified off the event loop."""
+
+EMPTY_TWIML = b'<?xml version="1.0" encoding="UTF-8"?><Response/>'
+TRY_AGAIN = {"Retry-After": "5"}
+
+
+@runtime_checkable
+class Confirms(Protocol):
+    """A provider that asks whether we want its callbacks at all (Amazon SNS)."""
+
+    def confirm(self, event: DeliveryEvent) -> bool:
+        """Say yes, where the event asks."""
+        ...
+
+
+class TooLarge(InvalidRequest):
+    """A body above `MOST_BYTES`."""
+
+
+async def take(name: str, request: Request) -> Response:
+    """Take one callback: 204 or empty TwiML once it is stored, 4xx when it is not genuine, 503 to be tried again."""
+    tallies = request.app.state.tallies
+    try:
+        callback = RawCallback(
+            url=public_url(request),
+            headers={key.lower(): value for key, value in request.headers.items()},
+            body=await _body(request),
+        )
+        events = await _verified(name, callback)
+        await request.app.state.inbox.store(events)
+    except TooLarge as error:
+        return _refused(request, name, "too_large", 413, error)
+    except InvalidRequest as error:
+        return _refused(request, name, "invalid", 400, error)
+    except InvalidSignature as error:
+        return _refused(request, name, "forged", 403, error)
+    except NotAccepted as error:
+        return _refused(request, name, "not_taken", 503, error)
+    except ClientDisconnect:
+        return _refused(request, name, "hung_up", 400, "the sender hung up")
+    for event in events:
+        tallies.count(name, event.kind)
+    return answer(name)
+
+
+def answer(name: str) -> Response:
+    """What a provider wants to hear: Twilio reads an answer as TwiML, the others read the status only."""
+    if name == "twilio":
+        return Response(EMPTY_TWIML, media_type="text/xml")
+    return Response(status_code=204)
+
+
+def public_url(request: Request) -> str:
+    """The URL that the provider called: the configured base, and the path and query byte for byte."""
+    scope = request.scope
+    path = (scope.get("raw_path") or scope["path"].encode()).decode("latin-1")
+    query = scope["query_string"].decode("latin-1")
+    return f"{settings().public_base_url.rstrip('/')}{path}" + (f"?{query}" if query else "")
+
+
+async def _verified(name: str, callback: RawCallback) -> Sequence[DeliveryEvent]:
+    if name not in MAY_FETCH:
+        return provider(name).events(callback)
+    carrier = await asyncio.to_thread(provider, name)
+    events = await asyncio.to_thread(carrier.events, callback)
+    if isinstance(carrier, Confirms):
+        for event in events:
+            await asyncio.to_thread(carrier.confirm, event)
+    return events
+
+
+async def _body(request: Request) -> bytes:
+    """The body; what is too large is read a little further, so that its sender gets to read the answer."""
+    body, length = bytearray(), 0
+    async for piece in request.stream():
+        length += len(piece)
+        if length <= MOST_BYTES:
+            body += piece
+        elif length > 4 * MOST_BYTES:
+            break
+    if length > MOST_BYTES:
+        raise TooLarge("body", f"must not exceed {MOST_BYTES} bytes")
+    return bytes(body)
+
+
+def _refused(request: Request, name: str, what: str, status: int, why: object) -> Response:
+    request.app.state.tallies.count(name, what)
+    return Response(f"{why}\n", status, media_type="text/plain", headers=TRY_AGAIN if status == 503 else None)
+
+
+ROUTES = [Route(path, partial(take, name), methods=["POST"]) for path, name in PATHS.items()]
