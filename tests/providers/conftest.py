@@ -7,7 +7,9 @@ import pytest
 import resend
 
 from tests.providers.cases import CASES, Case
+from tests.providers.people import ACCOUNT, API_KEY, TOKEN, WEBHOOK_SECRET
 from tests.providers.wire_server import WireServer, serving
+from tests.sandbox.conftest import Sandbox, start_sandbox
 
 
 @pytest.fixture(autouse=True)
@@ -43,3 +45,25 @@ def carrier(case: Case, server: WireServer) -> Any:
     """The provider of the case, talking to the raw server."""
     server.default = case.accepted
     return case.provider(server.url)
+
+
+@pytest.fixture(scope="session")
+def started_sandbox(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sandbox]:
+    """The sandbox in a process of its own, believing in the credentials of these tests."""
+    given = {
+        "twilio_account_sid": ACCOUNT,
+        "twilio_auth_token": TOKEN,
+        "resend_api_key": API_KEY,
+        "resend_webhook_secret": WEBHOOK_SECRET,
+    }
+    with start_sandbox(tmp_path_factory.mktemp("sandbox"), **given) as running:
+        yield running
+        running.http.clear()
+
+
+@pytest.fixture
+def sandbox(started_sandbox: Sandbox) -> Sandbox:
+    """The sandbox without messages or faults."""
+    started_sandbox.call("DELETE", "/_sandbox/faults")
+    started_sandbox.call("DELETE", "/_sandbox/messages")
+    return started_sandbox
