@@ -49,6 +49,8 @@ def rules(file: Path = FILE) -> Mapping[str, Sequence[HoursRule]]:
     with file.open(encoding="utf-8", newline="") as lines:
         for number, row in enumerate(csv.DictReader(lines), start=2):
             try:
+                if None in row or None in row.values():
+                    raise ValueError("eight columns are needed")
                 rule = _rule(row)
             except (ValueError, KeyError) as problem:
                 raise SettingsError(f"{file.name} line {number}: {problem}") from None
@@ -90,6 +92,9 @@ def _holidays(state: str, year: int) -> frozenset[date]:
 
 
 def _rule(row: Mapping[str, str]) -> HoursRule:
+    for column in ("jurisdiction", "days", "source", "reviewer"):
+        if not row[column]:
+            raise ValueError(f"{column} must be given")
     opens, closes = row["opens"], row["closes"]
     spans: tuple[Span, ...] = ()
     if opens or closes:
@@ -111,7 +116,10 @@ def _days(part: str) -> Sequence[str]:
     if part == HOLIDAY:
         return (HOLIDAY,)
     first, _, last = part.partition("-")
-    return WEEKDAYS[WEEKDAYS.index(first) : WEEKDAYS.index(last or first) + 1]
+    span = WEEKDAYS[WEEKDAYS.index(first) : WEEKDAYS.index(last or first) + 1]
+    if not span:
+        raise ValueError(f"days {part}: the week goes from mon to sun")
+    return span
 
 
 def _clock(text: str) -> int:
