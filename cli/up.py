@@ -21,7 +21,7 @@ def up(var: Var = DEFAULT_VAR) -> None:
 
     from cli.stack import Stack, StackError
 
-    console = Console(highlight=False)
+    console = Console(highlight=False, soft_wrap=True)
     stack = Stack(
         var, report=lambda name, seconds: console.print(f"  [green]✓[/] {name:16} {seconds:5.1f} s")
     )
