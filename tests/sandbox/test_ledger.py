@@ -1,6 +1,8 @@
 """What was answered is on disk: counted after the sandbox was killed in the middle of its work."""
 
 import json
+import subprocess
+import sys
 import threading
 
 import pytest
@@ -85,9 +87,6 @@ def test_keys_opt_outs_suppressions_and_statuses_survive_a_restart(tmp_path, mai
 
 
 def test_a_folder_belongs_to_one_sandbox(tmp_path):
-    import subprocess
-    import sys
-
     with start_sandbox(tmp_path):
         second = subprocess.run(
             [sys.executable, "-m", "sandbox", "--port", "0", "--data", str(tmp_path)],
