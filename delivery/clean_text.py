@@ -50,7 +50,7 @@ def clean(text: str) -> str:
 def one_line(text: str) -> str:
     """`clean` text on one line, for subjects and names."""
     if text.isascii() and text.isprintable():
-        return text
+        return text.strip()
     return _BREAKS.sub(" ", clean(text)).strip()
 
 

@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 from core.errors import InvalidTemplate
 
 _TAG = re.compile(r"\{#.*?#\}|\{%.*?%\}|\{\{.*?\}\}", re.DOTALL)
+_RAW = re.compile(r"\{%[-+]?\s*raw\b")
 _MARK = re.compile(r"<!--jinja(\d+)-->|jinja(\d+)z")
 _LINKS = frozenset(
     {"href", "src", "action", "background", "cite", "poster", "longdesc", "formaction", "xlink:href"}
@@ -48,6 +49,8 @@ def prepare(source: str, name: str, css: str = "") -> str:
         number = len(tags) - 1
         return f"jinja{number}z" if tag.startswith("{{") else f"<!--jinja{number}-->"
 
+    if _RAW.search(source):
+        raise InvalidTemplate(name, "may not hold {% raw %}: what stands in it could not be checked")
     if "jinja" in source.lower():
         raise InvalidTemplate(name, "may not hold the word jinja, which marks the template's own tags")
     marked = _TAG.sub(aside, source)
