@@ -147,8 +147,9 @@ def revocation_scope(reading: Reading, at: datetime) -> RevocationScope:
 
 def normalise(text: str) -> str:
     """Lower-case Latin words with single spaces: no accents, marks, emoji, invisible or look-alike characters."""
-    folded = unicodedata.normalize("NFKD", text[:LONGEST]).casefold().translate(LOOK_ALIKES)
-    kept = "".join(_plain(character) for character in folded)
+    # Marks go before the case does: folding turns some of them into letters.
+    kept = "".join(_plain(character) for character in unicodedata.normalize("NFKD", text[:LONGEST]))
+    kept = kept.casefold().translate(LOOK_ALIKES)
     words = [_without_digit_letters(word) for word in kept.split()]
     return re.sub(r"\b(?:\w )+\w\b", _joined, " ".join(words))
 

@@ -4,7 +4,7 @@ import unicodedata
 from datetime import UTC, datetime
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from delivery.keywords import (
@@ -81,6 +81,7 @@ INVISIBLE = [chr(code) for code in range(0x110000) if unicodedata.category(chr(c
 DECORATION = st.text(st.sampled_from([*INVISIBLE, *".!?,;:-*_~'\"", "😡", "\u3164"]), max_size=4)
 
 
+@settings(max_examples=300, deadline=None)
 @given(
     word=st.sampled_from(sorted(OPT_OUT_WORDS)),
     before=DECORATION,
@@ -88,6 +89,9 @@ DECORATION = st.text(st.sampled_from([*INVISIBLE, *".!?,;:-*_~'\"", "😡", "\u3
     marks=st.lists(st.sampled_from(INVISIBLE), min_size=15, max_size=15),
     case=st.sampled_from([str.upper, str.lower, str.title, str.swapcase]),
     wide=st.booleans(),
+)
+@example(  # this mark, folded, becomes an iota
+    word="alto", before="", after="\u0345", marks=["\xad"] * 15, case=str.upper, wide=False
 )
 def test_no_decoration_hides_an_opt_out(*, word, before, after, marks, case, wide):
     written = case(word)
