@@ -56,9 +56,8 @@ def test_an_email_has_the_fields_that_resends_sdk_names(sandbox, mailer):
         ("suppressed@resend.dev", "suppressed", "EmailSuppressedEventData", "EmailSuppressed"),
     ],
 )
-def test_an_event_has_the_fields_that_resends_sdk_names(
-    sandbox, mailer, catcher, to, last, data_type, detail
-):
+def test_an_event_has_the_fields_that_resends_sdk_names(sandbox, mailer, catcher, case):
+    to, last, data_type, detail = case
     mailer.Emails.send(letter(to, tags=[{"name": "attempt", "value": "a-7"}]))
 
     def told():
