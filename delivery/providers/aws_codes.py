@@ -78,7 +78,7 @@ CODES: Mapping[str, Outcome] = {
 TEXTS: tuple[tuple[str, Outcome], ...] = (
     ("opted out", OPTED_OUT),
     ("daily message quota", QUOTA),
-    ("address is not verified", ACCOUNT),
+    ("not verified", ACCOUNT),
     ("phonenumber", BAD_ADDRESS),
     ("phone number is not valid", BAD_ADDRESS),
     ("illegal address", BAD_ADDRESS),

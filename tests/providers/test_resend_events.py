@@ -6,7 +6,7 @@ from uuid import UUID
 
 import orjson
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from core.errors import InvalidRequest, InvalidSignature
@@ -185,6 +185,7 @@ json_values = st.recursive(
 )
 
 
+@settings(deadline=None)
 @given(
     st.sampled_from(["email.bounced", "email.clicked", "email.received", "email.failed", "contact.updated"]),
     st.dictionaries(

@@ -4,7 +4,7 @@ from urllib.parse import urlencode
 from uuid import UUID
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from core.errors import InvalidRequest, InvalidSignature
@@ -142,6 +142,7 @@ def test_a_signed_callback_without_a_message_names_the_field():
         event(callback({"MessageStatus": "sent"}))
 
 
+@settings(deadline=None)
 @given(
     st.dictionaries(
         st.sampled_from(["MessageSid", "SmsSid", "MessageStatus", "ErrorCode"])
@@ -159,6 +160,7 @@ def test_whatever_twilio_signs_is_an_event_or_a_clear_refusal(form: dict[str, st
             event(callback(form, url=url))
 
 
+@settings(deadline=None)
 @given(
     st.binary(max_size=200), st.dictionaries(st.sampled_from(["x-twilio-signature"]), st.text(max_size=60))
 )

@@ -7,7 +7,7 @@ from itertools import pairwise
 from time import monotonic
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from delivery.providers.wire import BrokenReply, Reply, ReplyReader
@@ -44,6 +44,7 @@ def cut(whole: bytes, places: list[int]) -> list[bytes]:
     return [whole[start:end] for start, end in pairwise(marks)]
 
 
+@settings(deadline=None)
 @given(st.sampled_from([HELLO, CHUNKED]), st.lists(st.integers(0, 500), max_size=8))
 def test_an_answer_is_the_same_in_one_piece_or_in_many(whole: bytes, places: list[int]):
     reply, keep_alive = read(cut(whole, places))
@@ -51,12 +52,14 @@ def test_an_answer_is_the_same_in_one_piece_or_in_many(whole: bytes, places: lis
     assert (reply.status, reply.body, keep_alive) == (200, b"hello", True)
 
 
+@settings(deadline=None)
 @given(st.binary(max_size=300))
 def test_garbage_is_a_broken_reply_and_nothing_worse(garbage: bytes):
     with pytest.raises((BrokenReply, OSError)):
         read([garbage])
 
 
+@settings(deadline=None)
 @given(st.binary(max_size=60), st.integers(0, 200))
 def test_an_answer_with_a_wound_never_raises_anything_else(wound: bytes, place: int):
     spoilt = HELLO[: place % len(HELLO)] + wound + HELLO[place % len(HELLO) + len(wound) :]
@@ -64,6 +67,7 @@ def test_an_answer_with_a_wound_never_raises_anything_else(wound: bytes, place: 
         read([spoilt], patience=0.5)
 
 
+@settings(deadline=None)
 @given(st.sampled_from([HELLO, CHUNKED]), st.data())
 def test_half_an_answer_is_no_answer(whole: bytes, data: st.DataObject):
     with pytest.raises(BrokenReply):
