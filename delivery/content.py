@@ -119,6 +119,7 @@ def render(request: RenderRequest) -> RenderedMessage:
         parts=texts,
         template=label,
         links=request.links,
+        postal_address=request.postal_address,
         files=payload.get(ATTACHMENTS, ()),
         first_of_programme=request.first_of_programme,
     )

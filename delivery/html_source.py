@@ -63,6 +63,8 @@ def prepare(source: str, name: str, css: str = "") -> str:
         import css_inline
 
         marked = css_inline.CSSInliner(load_remote_stylesheets=False, extra_css=css).inline(marked)
+    # The inliner adds <tbody> at the first row, which may stand in a branch that is not taken; it is optional in HTML.
+    marked = re.sub(r"</?tbody>", "", marked)
     marked = re.sub(r"\s*\n\s*", "\n", marked)
     return _MARK.sub(lambda found: tags[int(found[1] or found[2])], marked)
 

@@ -31,6 +31,7 @@ class Draft:
     parts: Mapping[str, str]
     template: str
     links: Mapping[str, str] = field(default_factory=dict)
+    postal_address: str = ""
     files: Sequence[Any] = ()
     """The payload's `attachments` as they were given; only channels that carry files look at them."""
     first_of_programme: bool = False

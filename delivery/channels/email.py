@@ -37,6 +37,8 @@ class EmailChannel:
             raise InvalidRequest(
                 "links.unsubscribe_url", "a marketing mail must carry one (CAN-SPAM, RFC 8058)"
             )
+        if message_type.purpose is Purpose.MARKETING and not draft.postal_address:
+            raise InvalidRequest("postal_address", "a marketing mail must carry one (CAN-SPAM)")
         headers = {}
         if unsubscribe and message_type.urgency is not Urgency.CRITICAL:
             headers["List-Unsubscribe"] = f"<{web_link('links.unsubscribe_url', unsubscribe)}>"
