@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import special
+from scipy import optimize, special
 
 from analytics.person_hours import HOURS
 from core.errors import InvalidRequest
@@ -83,9 +83,10 @@ def fit_rhythms(
 
 
 def fit_strength(counts: NDArray[np.floating], *, seed: int = 0) -> float:
-    """How many events of their own a person needs to outweigh the population: the concentration of one
-    Dirichlet-multinomial fitted to at most 10,000 people (about 47 on commits, 750 on e-mail opens, which follow the
-    send hour). InvalidRequest when nobody has an event.
+    """How many events of their own a person needs to outweigh the population: the likeliest concentration of a
+    Dirichlet-multinomial around everybody's curve, on at most 10,000 people.
+
+    About 47 on commits, 750 on e-mail opens, which follow the send hour. InvalidRequest when nobody has an event.
     """
     active = np.flatnonzero(counts.sum(axis=1) > 0)
     if len(active) == 0:
@@ -93,8 +94,14 @@ def fit_strength(counts: NDArray[np.floating], *, seed: int = 0) -> float:
     rng = np.random.default_rng(seed)
     sample = rng.choice(active, min(len(active), MOST_PEOPLE // 5), replace=False)
     people = _Sparse(np.asarray(counts[sample], dtype=np.float64))
-    fitted = _climb(people, *_first_guess(people, 1, rng), rounds=400, tolerance=1e-8)
-    return float(fitted.shapes.sum())
+    shares = people.counts.sum(axis=0) / people.totals.sum()
+
+    def unlikeliness(log_strength: float) -> float:
+        shapes = np.maximum(shares * np.exp(log_strength), _LEAST_SHAPE)[None, :]
+        return -float(_log_joint(people, np.ones(1), shapes).sum())
+
+    fitted = optimize.minimize_scalar(unlikeliness, bounds=(0.0, np.log(STRONGEST)), method="bounded")
+    return float(np.exp(fitted.x))
 
 
 class _Sparse:
@@ -129,9 +136,7 @@ def _log_joint(people: _Sparse, weights: Floats, shapes: Floats) -> Floats:
     return np.asarray(np.log(weights) + people.by_person(terms) + totals)
 
 
-def _climb(
-    people: _Sparse, weights: Floats, shapes: Floats, rounds: int, tolerance: float = TOLERANCE
-) -> Rhythms:
+def _climb(people: _Sparse, weights: Floats, shapes: Floats, rounds: int) -> Rhythms:
     """EM: responsibilities, then one step of Minka's fixed point for each A_k (Minka 2000, eq. 55)."""
     before = -np.inf
     done = 0
@@ -139,7 +144,7 @@ def _climb(
         joint = _log_joint(people, weights, shapes)
         evidence = special.logsumexp(joint, axis=1, keepdims=True)
         after = float(evidence.sum())
-        if after - before < tolerance * abs(after):
+        if after - before < TOLERANCE * abs(after):
             before = after
             break
         before = after
