@@ -40,7 +40,7 @@ def make_app() -> FastAPI:
     app = FastAPI(
         title="MINGUS Notifications", docs_url=None, redoc_url=None, openapi_url=None, lifespan=lifespan
     )
-    app.router.routes.extend(webhooks.ROUTES)
+    app.add_middleware(webhooks.Webhooks)
     app.include_router(health.router)
     return app
 
