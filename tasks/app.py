@@ -5,6 +5,7 @@ while late acknowledgement on Redis repeats after an hour and has killed workers
 (docs/decisions/0003-early-acks.md).
 """
 
+import logging
 from typing import Any
 
 from celery import Celery, signals
@@ -86,6 +87,16 @@ def make_app() -> Celery:
 @signals.setup_logging.connect
 def _logging(**_: Any) -> None:
     logs.configure(settings().log_level)
+    for name in ("celery.worker.strategy", "celery.app.trace", "celery.beat"):
+        logging.getLogger(name).setLevel(logging.WARNING)  # one line per heartbeat tells nobody anything
+
+
+@signals.worker_ready.connect
+def _warm(**_: Any) -> None:
+    """Build providers and templates before the first message asks for them: the first alert is as fast as any."""
+    from delivery.warm_up import warm_up
+
+    warm_up()
 
 
 @signals.celeryd_after_setup.connect

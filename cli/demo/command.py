@@ -25,7 +25,7 @@ def demo(var: Var = DEFAULT_VAR) -> None:
     from cli.demo.scenario import LIMITS
     from cli.stack import Stack
 
-    console = Console(highlight=False)
+    console = Console(highlight=False, width=None if sys.stdout.isatty() else 140)
     began = time.monotonic()
     stack = Stack(
         var,

@@ -21,7 +21,7 @@ SEED = 20250101
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where people live; the Ns of `number` stand for the digits that differ, in a fictional range."""
+    """Where people live; the Ns of `number` stand for the digits that differ, in a range of examples."""
 
     zone: str
     country: str
@@ -39,7 +39,7 @@ PLACES: Sequence[Place] = (
     Place("America/Phoenix", "US", "AZ", "en_US", "+1602555NNNN", 4),
     Place("America/Anchorage", "US", "AK", "en_US", "+1907555NNNN", 2),
     Place("Pacific/Honolulu", "US", "HI", "en_US", "+1808555NNNN", 4),
-    Place("Europe/London", "GB", "", "en_GB", "+447700900NNN", 7),
+    Place("Europe/London", "GB", "", "en_GB", "+447400123NNN", 7),
     Place("Europe/Berlin", "DE", "", "de_DE", "+4917139200NN", 4),
     Place("Asia/Dubai", "AE", "", "en_US", "+97150123NNNN", 3),
     Place("Asia/Kolkata", "IN", "", "en_IN", "+91981234NNNN", 4),

@@ -22,7 +22,7 @@ def show(console: Console, outcome: Outcome) -> None:
 
 def _types(outcome: Outcome) -> Table:
     table = Table(title="What became of the messages", title_justify="left")
-    table.add_column("message type")
+    table.add_column("message type", no_wrap=True)
     for name in ("accepted", "sent", "delivered", "bounced", "failed", "cost USD"):
         table.add_column(name, justify="right")
     table.add_column("deferred · skipped")
