@@ -150,7 +150,10 @@ class Settings(BaseSettings):
         "CHUNK_SIZE", default=200, ge=1, le=1000, description="notifications per queue message"
     )
     unknown_settle_seconds: int = _ours(
-        "UNKNOWN_SETTLE_SECONDS", default=60, ge=1, description="wait for a receipt before asking the provider's list"
+        "UNKNOWN_SETTLE_SECONDS",
+        default=60,
+        ge=1,
+        description="wait for a receipt before asking the provider's list",
     )
     unknown_give_up_seconds: int = _ours(
         "UNKNOWN_GIVE_UP_SECONDS",
@@ -166,6 +169,11 @@ class Settings(BaseSettings):
     )
     sms_price: Decimal = _ours("SMS_PRICE", default=Decimal("0.0075"), description="USD per segment")
     email_price: Decimal = _ours("EMAIL_PRICE", default=Decimal("0.0001"), description="USD per mail")
+    provider_paces: Annotated[dict[str, int], NoDecode] = _ours(
+        "PROVIDER_PACES",
+        default={},
+        description="units (segments, mails) per minute and provider, e.g. twilio=60,resend=600; others are unpaced",
+    )
     postal_address: str = _ours(
         "POSTAL_ADDRESS", default="MINGUS, 1 Mingus Way, Atlanta, GA 30303", description="CAN-SPAM footer"
     )
@@ -188,6 +196,16 @@ class Settings(BaseSettings):
     @classmethod
     def _split(cls, value: Any) -> Any:
         return frozenset(filter(None, value.replace(" ", "").split(","))) if isinstance(value, str) else value
+
+    @field_validator("provider_paces", mode="before")
+    @classmethod
+    def _paces(cls, value: Any) -> Any:
+        if not isinstance(value, str):
+            return value
+        pairs = [part.partition("=") for part in value.replace(" ", "").split(",") if part]
+        if any(not number.isdecimal() for _, _, number in pairs):
+            raise ValueError("must look like twilio=60,resend=600")
+        return {name: int(number) for name, _, number in pairs}
 
     @field_validator("database_url")
     @classmethod

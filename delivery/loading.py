@@ -198,14 +198,15 @@ def _history(connection: Connection, users: Collection[str], now: datetime) -> d
         " ORDER BY sent_at",
         (list(set(users)), now - timedelta(days=7)),
     )
-    week: dict[tuple[str, Any], int] = defaultdict(int)
+    week: dict[tuple[str, Any], list[datetime]] = defaultdict(list)
     recent: dict[tuple[str, str], list[datetime]] = defaultdict(list)
     for user, name, sent_at in found:
-        week[user, message_type(name).category] += 1
+        week[user, message_type(name).category].append(sent_at)
         if sent_at > now - timedelta(days=1):
             recent[user, name].append(sent_at)
     return {
-        "sent_7d": week,
+        "recent_in_category": week,
+        "sent_7d": {key: len(instants) for key, instants in week.items()},
         "recent_sends": recent,
         "sent_24h": {key: len(instants) for key, instants in recent.items()},
     }

@@ -11,6 +11,7 @@ from datetime import datetime, timedelta
 from decimal import Decimal, InvalidOperation
 from uuid import UUID
 
+from core.errors import InvalidRequest
 from core.settings import settings
 from core.vocabulary import Channel
 from delivery import routing
@@ -18,6 +19,7 @@ from delivery.health import Health
 from delivery.loading import Batch, ContactPoint, Work
 from delivery.policies import judge
 from delivery.policies.base import Candidate, Verdict, VerdictKind
+from delivery.rendering import render_for
 from delivery.routing import Route
 from delivery.throttle import Spender
 
@@ -79,10 +81,7 @@ def make_plan(
             if found is None:
                 nowhere.append(search)
             else:
-                route, contact_point = found
-                candidates.append(
-                    (search, route, contact_point, _candidate(search.work, route, contact_point))
-                )
+                candidates.append((search, *found, _candidate(batch, search.work, found, now)))
         for search in nowhere:
             _give_up(search, plan, now, tried_before=bool(batch.past.get(search.work.id)))
         verdicts = judge([candidate for *_, candidate in candidates], batch.facts, now, spend)
@@ -142,7 +141,9 @@ def _give_up(search: _Search, plan: Plan, now: datetime, *, tried_before: bool) 
         plan.failed.append(search.work)
 
 
-def _candidate(work: Work, route: Route, contact_point: ContactPoint) -> Candidate:
+def _candidate(batch: Batch, work: Work, place: tuple[Route, ContactPoint], now: datetime) -> Candidate:
+    route, contact_point = place
+    pace = settings().provider_paces.get(route.provider, 0)
     return Candidate(
         notification_id=work.id,
         user_id=work.claimed.user_id,
@@ -156,7 +157,18 @@ def _candidate(work: Work, route: Route, contact_point: ContactPoint) -> Candida
         zones=contact_point.zones,
         amount=_amount(work.payload.get("amount")),
         jitter=(work.id.int & 0xFFFF) / 0x10000,
+        provider=route.provider,
+        provider_units_per_minute=pace,
+        units=_units(batch, work, route.channel, now) if pace else 1,
     )
+
+
+def _units(batch: Batch, work: Work, channel: Channel, now: datetime) -> int:
+    """What the message will be billed for; one that can't be rendered is found out, and told, when it is prepared."""
+    try:
+        return render_for(batch, work, channel, now).units
+    except InvalidRequest:
+        return 1
 
 
 def _amount(value: object) -> Decimal | None:

@@ -15,13 +15,12 @@ from core.models import SealedBytes, seal, unseal
 from core.settings import settings
 from core.vocabulary import ErrorClass, OutcomeKind
 from delivery import costs, keys
-from delivery.content import Person, RenderRequest, render
 from delivery.ledger import OpenAttempt
 from delivery.loading import Batch, Work
 from delivery.messages import Attachment, Outcome, RenderedMessage, Transmission
 from delivery.planning import Planned
 from delivery.providers import provider
-from delivery.signed_links import links_for
+from delivery.rendering import render_for
 
 LEASE_OVER = Outcome(OutcomeKind.RETRY_LATER, code="lease_over", error_class=ErrorClass.CAPACITY)
 """Not sent, because the claim would have run out: released at once, no try counted."""
@@ -45,7 +44,7 @@ def prepare(
     broken: list[tuple[Work, InvalidRequest]] = []
     for each in planned:
         try:
-            drafts.append((each, _render(batch, each, now), new_id()))
+            drafts.append((each, render_for(batch, each.work, each.route.channel, now), new_id()))
         except InvalidRequest as error:
             broken.append((each.work, error))
     prepared: list[Prepared] = []
@@ -146,24 +145,6 @@ def transmission_of(
             "notification_id": str(notification_id),
             "message_type": message_type,
         },
-    )
-
-
-def _render(batch: Batch, planned: Planned, now: datetime) -> RenderedMessage:
-    work = planned.work
-    user = batch.facts.users[work.claimed.user_id]
-    return render(
-        RenderRequest(
-            message_type=work.type,
-            channel=planned.route.channel,
-            payload=work.payload,
-            person=Person(
-                name=batch.name_of(user.user_id), locale=user.locale, time_zone=user.time_zone or "UTC"
-            ),
-            links=links_for(work.id),
-            now=now,
-            postal_address=settings().postal_address,
-        )
     )
 
 
