@@ -107,7 +107,7 @@ def render(request: RenderRequest) -> RenderedMessage:
     """The message ready for its channel; InvalidRequest and its kinds when it can't be made."""
     payload = request.payload
     channel = CHANNELS[request.channel]
-    label, parts = _parts(request, channel.parts)
+    template, parts = _parts(request, channel.parts)
     values = _values(request)
     if any("today" in part.variables for _, part in parts):
         values["today"] = request.now.astimezone(_zone(request.person.time_zone)).date()
@@ -117,7 +117,8 @@ def render(request: RenderRequest) -> RenderedMessage:
         texts["subject.txt"] = parsed(payload["subject"], field=f"{root}.subject").fill(values, root)
     draft = Draft(
         parts=texts,
-        template=label,
+        template=template.label,
+        language=template.language,
         links=request.links,
         postal_address=request.postal_address,
         files=payload.get(ATTACHMENTS, ()),
@@ -175,11 +176,13 @@ def _cleaned(value: Any) -> Any:
     return value
 
 
-def _parts(request: RenderRequest, names: tuple[str, ...]) -> tuple[str, tuple[tuple[str, StoredPart], ...]]:
+def _parts(
+    request: RenderRequest, names: tuple[str, ...]
+) -> tuple[StoredTemplate, tuple[tuple[str, StoredPart], ...]]:
     locale = request.person.locale
     if request.stored is not None:
         row = request.stored
-        return row.label, tuple((name, compiled(row, name, locale)) for name in names)
+        return row, tuple((name, compiled(row, name, locale)) for name in names)
     version = request.version or latest_version(request.message_type.name)
     return _folder_parts(request.message_type.name, version, names, locale)
 
@@ -187,9 +190,10 @@ def _parts(request: RenderRequest, names: tuple[str, ...]) -> tuple[str, tuple[t
 @lru_cache(maxsize=512)
 def _folder_parts(
     name: str, version: int, names: tuple[str, ...], locale: str
-) -> tuple[str, tuple[tuple[str, StoredPart], ...]]:
-    template = stored_template(name, version, locale.replace("-", "_").split("_")[0].lower())
-    return template.label, tuple((part, compiled(template, part, locale)) for part in names)
+) -> tuple[StoredTemplate, tuple[tuple[str, StoredPart], ...]]:
+    language = locale.replace("-", "_").partition("_")[0].lower()
+    template = stored_template(name, version, language if language.isalpha() else "en")
+    return template, tuple((part, compiled(template, part, locale)) for part in names)
 
 
 @lru_cache(maxsize=64)

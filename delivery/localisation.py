@@ -37,7 +37,6 @@ class Localisation:
 
     def __init__(self, locale: Any) -> None:
         self.locale = locale
-        self.language = str(locale.language)
         self._writers: dict[str, Callable[[Decimal], str]] = {}
         # One value stands in the subject, the HTML and the text of a mail; due dates are shared by many mails.
         self.day = lru_cache(maxsize=4096)(self._day)

@@ -52,7 +52,6 @@ class Environment(ImmutableSandboxedEnvironment):
             cache_size=0,
         )
         self.globals.clear()
-        self.language = localisation.language
         self.filters = {name: self.filters[name] for name in _STOCK_FILTERS} | dict(localisation.filters())
         self.filters["bounded"] = _bounded
         self.tests = {name: self.tests[name] for name in _TESTS}

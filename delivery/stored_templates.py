@@ -44,6 +44,7 @@ class StoredTemplate:
     version: int
     sources: tuple[tuple[str, str], ...]
     fields: Mapping[str, Field] = field(default_factory=dict, compare=False)
+    language: str = "en"
 
     @property
     def label(self) -> str:
@@ -66,10 +67,11 @@ def stored_template(name: str, version: int, language: str = "en") -> StoredTemp
     folder = FOLDER / name / f"v{version}"
     if not folder.is_dir():
         raise InvalidTemplate("template", f"there is no folder templates/{name}/v{version}")
+    language = language if (folder / language).is_dir() else "en"
     sources = {path.name.removesuffix(".j2"): path for path in folder.glob("*.j2")}
     sources |= {path.name.removesuffix(".j2"): path for path in (folder / language).glob("*.j2")}
     texts = tuple(sorted((part, path.read_text(encoding="utf-8")) for part, path in sources.items()))
-    return StoredTemplate(name, version, texts, _fields(folder / "fields.toml"))
+    return StoredTemplate(name, version, texts, _fields(folder / "fields.toml"), language)
 
 
 @lru_cache(maxsize=512)
@@ -81,11 +83,11 @@ def compiled(template: StoredTemplate, part: str, locale: str) -> StoredPart:
         raise InvalidTemplate("template", f"{template.label} has no {part}")
     if len(sources[part]) > LONGEST_SOURCE:
         raise InvalidTemplate("template", f"{name} has more than {LONGEST_SOURCE} characters")
-    environment = _environment(locale, part.endswith(".html"))
+    environment = _environment(_written_in(template.language, locale), part.endswith(".html"))
     if part == "subject.txt":
         source = " ".join(sources[part].split())
     elif part.startswith("email."):
-        layout = dict(_layout(environment.language).sources)
+        layout = dict(_layout(template.language).sources)
         source = layout[part].replace(_CONTENT, sources[part])
         source = source.replace(_PREHEADER, sources.get("preheader.txt", "").strip())
         if part.endswith(".html"):
@@ -93,6 +95,12 @@ def compiled(template: StoredTemplate, part: str, locale: str) -> StoredPart:
     else:
         source = sources[part]
     return StoredPart(environment, source, name)
+
+
+def _written_in(language: str, locale: str) -> str:
+    """The locale of the text's own language in the reader's country: no Spanish date inside an English sentence."""
+    spoken, _, country = locale.replace("-", "_").partition("_")
+    return locale if spoken == language else f"{language}_{country or 'US'}"
 
 
 @lru_cache(maxsize=64)

@@ -32,6 +32,7 @@ class Draft:
     template: str
     links: Mapping[str, str] = field(default_factory=dict)
     postal_address: str = ""
+    language: str = "en"
     files: Sequence[Any] = ()
     """The payload's `attachments` as they were given; only channels that carry files look at them."""
     first_of_programme: bool = False

@@ -14,7 +14,8 @@ from delivery.messages import RenderedMessage
 LONGEST_BODY = 1600
 """UTF-16 units that Twilio takes in one message (error 21617 beyond)."""
 
-FOOTER = "Reply STOP to opt out"
+FOOTERS = {"en": "Reply STOP to opt out", "es": "Responda STOP para darse de baja"}
+"""By language; all in GSM-7, so that a footer never changes the encoding."""
 ALWAYS_FOOTED = frozenset({Purpose.WELLNESS, Purpose.MARKETING})
 """Purposes whose every text tells how to stop; the others tell it in a programme's first text (CTIA §5.1.3)."""
 
@@ -47,8 +48,9 @@ class SmsChannel:
         body = clean(draft.parts["sms.txt"]).strip()
         if not body:
             raise InvalidRequest(message_type.payload, "makes an empty text")
-        if needs_footer(message_type, first_of_programme=draft.first_of_programme) and FOOTER not in body:
-            body = f"{body}\n{FOOTER}"
+        footer = FOOTERS.get(draft.language, FOOTERS["en"])
+        if needs_footer(message_type, first_of_programme=draft.first_of_programme) and footer not in body:
+            body = f"{body}\n{footer}"
         body = cheapest(body, LONGEST_BODY)
         refuse_long(message_type.payload, body)
         return RenderedMessage(

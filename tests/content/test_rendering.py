@@ -201,11 +201,43 @@ def test_direction_tricks_reach_no_phone_and_no_subject():
     assert mail("payment_reminder", payload=payload).subject == "Rent is due February 1, 2025"
 
 
-def test_amounts_and_dates_are_in_the_readers_language():
-    payload = {"bill_name": "Miete", "due_date": "2025-02-01", "amount": "1200.00", "currency": "EUR"}
-    message = mail("payment_reminder", payload=payload, person=Person(name="Jörg", locale="de_DE"))
-    assert "1.200,00\xa0€" in message.html
-    assert "1. Februar 2025" in message.subject
+RENT = {"bill_name": "Renta", "due_date": "2025-02-01", "amount": "1200.00"}
+
+
+@pytest.mark.parametrize(
+    ("locale", "text"),
+    [
+        ("en_US", "MINGUS: Renta of $1,200.00 is due February 1, 2025."),
+        ("en_GB", "MINGUS: Renta of US$1,200.00 is due 1 February 2025."),
+        ("es_US", "MINGUS: Renta de $1,200.00 vence el 1 de febrero de 2025."),
+        ("de_DE", "MINGUS: Renta of 1.200,00 US$ is due 1 February 2025."),
+        ("xx", "MINGUS: Renta of $1,200.00 is due February 1, 2025."),
+    ],
+)
+def test_amounts_and_dates_are_in_the_language_of_the_text_and_the_manner_of_the_country(locale, text):
+    assert sms("payment_reminder", payload=RENT, person=Person(locale=locale)).body == text
+
+
+def test_somebody_who_reads_spanish_gets_a_whole_mail_in_spanish():
+    message = mail("payment_reminder", payload=RENT, person=Person(name="Inés Gil", locale="es_MX"))
+    assert 'lang="es"' in message.html
+    assert "Hola, Inés:" in message.body
+    assert not any(word in message.body for word in ("Hi ", "Unsubscribe", "Due"))
+
+
+def test_a_spanish_text_tells_in_spanish_how_to_stop_without_leaving_gsm7():
+    shown = preview(
+        request_of(
+            "payment_reminder",
+            Channel.SMS,
+            payload=RENT,
+            person=Person(locale="es_US"),
+            first_of_programme=True,
+        ),
+        price=Decimal("0.0075"),
+    )
+    assert shown.message.body.endswith("\nResponda STOP para darse de baja")
+    assert shown.segments.encoding == "GSM-7"
 
 
 @pytest.mark.parametrize("name", ["", "\u200b", "  "])

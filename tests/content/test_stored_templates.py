@@ -213,6 +213,21 @@ def test_each_message_type_has_all_parts_of_its_channels_and_reads_only_declared
                 assert compiled(template, part, "en_US").variables <= known, (part, version)
 
 
+LANGUAGES = [path.relative_to(FOLDER).parts for path in sorted(FOLDER.glob("*/v*/*")) if path.is_dir()]
+
+
+@pytest.mark.parametrize(("name", "version", "language"), LANGUAGES)
+def test_a_translation_is_whole_and_its_layout_is_translated_too(name, version, language):
+    parts = {path.name for path in (FOLDER / name / version).glob("*.j2")}
+    assert {path.name for path in (FOLDER / name / version / language).iterdir()} == parts
+    assert (FOLDER / "layout" / "v1" / language).is_dir()
+    for part in {part.removesuffix(".j2") for part in parts} - {"preheader.txt"}:
+        if name != "layout":
+            template = stored_template(name, int(version[1:]), language)
+            known = OURS | set(PERSON_NAMES) | {"currency"} | set(template.fields)
+            assert compiled(template, part, f"{language}_US").variables <= known
+
+
 @pytest.mark.parametrize("name", catalog())
 def test_the_catalogs_example_gives_only_declared_fields_or_names_them_in_its_template(name):
     example = catalog()[name].example
