@@ -57,7 +57,7 @@ class Site:
     ports: Mapping[str, int]
     modes: Mapping[str, str]
     urls: Mapping[str, str]
-    servers: Mapping[str, ServerCommand]
+    servers: Mapping[str, ServerCommand] = field(repr=False)
     env: Mapping[str, str] = field(repr=False)  # what the stack says of itself: `mingus env` exports it
     inherited: Mapping[str, str] = field(repr=False)  # what else its processes get from the caller
 

@@ -3,7 +3,7 @@ import subprocess
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from core.embedded.errors import ServerStartError
@@ -23,7 +23,7 @@ class ServerCommand:
     account: str | None
     stop_signal: signal.Signals
     port: int
-    url: str
+    url: str = field(repr=False)  # holds the password
 
     @property
     def tethered_argv(self) -> tuple[str, ...]:

@@ -65,48 +65,66 @@ def test_ci_runs_exactly_make_test():
 
 
 @pytest.fixture
-def up(server_home):
-    """`mingus up` as a person starts it, with everything running."""
-    running = subprocess.Popen(
-        [MINGUS, "up", "--var", str(server_home)], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
-        cwd=ROOT, env=BARE,
-    )  # fmt: skip
-    said = []
-    for line in running.stdout:
-        said.append(line)
-        if "Ctrl-C stops everything" in line:
-            break
-    assert running.poll() is None, "".join(said)
-    running.said = "".join(said)
-    yield running
-    running.kill()
-    running.stdout.close()
-    running.wait()
+def start_up(server_home):
+    """Starts `mingus up` as a person does and reads what it says up to a word."""
+    started = []
+
+    def start(until):
+        running = subprocess.Popen(
+            [MINGUS, "up", "--var", str(server_home)],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            cwd=ROOT,
+            env=BARE,
+        )
+        started.append(running)
+        said = ""
+        for line in running.stdout:
+            said += line
+            if until in line:
+                return running, said
+        raise AssertionError(said)
+
+    yield start
+    for running in started:
+        running.kill()
+        running.stdout.close()
+        running.wait()
     sweep(server_home)
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(300)
-def test_up_runs_everything_env_talks_to_it_and_ctrl_c_leaves_nothing(up, server_home):
-    assert "twilio: sandbox: nothing leaves this machine" in up.said
-    assert mingus("status", var=server_home).stdout.count("RUNNING") >= 11
-    exports = mingus("env", var=server_home).stdout
-    pinged = subprocess.run(
-        ["bash", "-c", f'{exports}\n"{sys.executable}" -m celery -A tasks inspect ping'],
-        check=False, capture_output=True, text=True, cwd=ROOT, env=BARE,
-    )  # fmt: skip
-    assert pinged.stdout.count("pong") == 4, pinged.stderr
-    up.send_signal(signal.SIGINT)
-    assert "Nothing is left running." in up.stdout.read()
-    assert up.wait() == 0
+@pytest.mark.parametrize(
+    "ending", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP], ids=lambda number: number.name
+)
+def test_up_that_is_ended_while_it_starts_leaves_nothing(ending, start_up, server_home):
+    running, _ = start_up(until="redis")
+    assert len(leftovers(server_home)) > 2
+    running.send_signal(ending)
+    assert "Nothing is left running." in running.stdout.read()
+    assert running.wait() == 0
     assert leftovers(server_home) == []
 
 
 @pytest.mark.slow
 @pytest.mark.timeout(300)
-def test_up_killed_outright_leaves_nothing_and_comes_up_again_with_the_same_addresses(up, server_home):
-    up.kill()
+def test_up_runs_everything_env_talks_to_it_and_nothing_is_left_even_when_it_is_killed(start_up, server_home):
+    running, said = start_up(until="Ctrl-C stops everything")
+    assert "twilio: sandbox: nothing leaves this machine" in said
+    assert mingus("status", var=server_home).stdout.count("RUNNING") >= 11
+    exports = mingus("env", var=server_home).stdout
+    pinged = subprocess.run(
+        ["bash", "-c", f'{exports}\n"{sys.executable}" -m celery -A tasks inspect ping'],
+        check=False,
+        capture_output=True,
+        text=True,
+        cwd=ROOT,
+        env=BARE,
+    )
+    assert pinged.stdout.count("pong") == 4, pinged.stderr
+    running.kill()
     until = time.monotonic() + 60
-    while leftovers(server_home):
-        assert time.monotonic() < until, leftovers(server_home)
+    while left := leftovers(server_home):
+        assert time.monotonic() < until, left
         time.sleep(0.2)

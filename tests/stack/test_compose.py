@@ -4,16 +4,18 @@ import shutil
 import socket
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
 import yaml
 
 from cli.stack import Process, Stack
-from cli.stack.probes import prefect_worker_online
+from cli.stack.probes import http_ok, prefect_worker_online
 from cli.stack.process import at_once
 from cli.stack.site import HOST, POOL
 from cli.stack.table import WORKERS, servers
+from core.embedded.running import tail
 from core.settings import Settings, load_settings, variable_names
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -35,21 +37,21 @@ def on_this_machine(argv, site):
     return (*program, *(word.replace("var/", f"{site.var}/") for word in words))
 
 
-def healthy(service, site):
+def is_healthy(service, site):
+    """Whether the service's own health check, run here, says yes."""
     kind, *test = service["healthcheck"]["test"]
     command = on_this_machine(["sh", "-c", *test] if kind == "CMD-SHELL" else test, site)
     env = site.child_env | {"HOSTNAME": socket.gethostname()}
-    return lambda: (
-        subprocess.run(command, check=False, env=env, cwd=ROOT, capture_output=True).returncode == 0
-    )
+    return subprocess.run(command, check=False, env=env, cwd=ROOT, capture_output=True).returncode == 0
 
 
 def as_table(site):
     """The compose file's own services as rows: their commands, their needs, their health checks."""
-    unchecked = {
+    probes = {
+        "prefect-server": http_ok(f"{site.urls['prefect']}/api/health"),
         "prefect-worker": prefect_worker_online(
             site.env["PREFECT_API_URL"], site.env["PREFECT_API_AUTH_STRING"], POOL
-        )
+        ),
     }
     return (
         *servers(site),
@@ -59,7 +61,7 @@ def as_table(site):
                 on_this_machine(service["command"], site),
                 needs=tuple(service["depends_on"]),
                 once=name in ONE_SHOTS,
-                ready=healthy(service, site) if "healthcheck" in service else unchecked.get(name, at_once),
+                ready=probes.get(name, at_once),
             )
             for name, service in OURS.items()
         ),
@@ -72,6 +74,16 @@ def test_every_service_s_command_and_health_check_run_as_local_processes(server_
     with Stack(server_home, environ=BARE, table=as_table) as stack:
         for name in OURS.keys() - ONE_SHOTS:
             assert stack.state(name).name == "RUNNING", name
+        for name, service in OURS.items():
+            if "healthcheck" in service:
+                wait_until_healthy(name, service, stack)
+
+
+def wait_until_healthy(name, service, stack):
+    until = time.monotonic() + 60
+    while not is_healthy(service, stack.site):
+        assert time.monotonic() < until, f"{name}\n{tail(stack.log(name))}"
+        time.sleep(0.5)
 
 
 def test_every_lane_has_the_same_worker_as_on_one_machine():

@@ -29,5 +29,5 @@ def test_a_rolled_back_connection_leaves_nothing(who, connection):
 
 
 def test_no_test_leaves_this_machine():
-    with pytest.raises((pytest_socket.SocketConnectBlockedError, UserWarning), match="192.0.2.1"):
+    with pytest.raises((pytest_socket.SocketConnectBlockedError, UserWarning), match=r"192\.0\.2\.1"):
         socket.create_connection(("192.0.2.1", 80), timeout=1)
