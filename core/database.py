@@ -5,7 +5,7 @@ typed SQLAlchemy 2 models. No connection is ever held over a provider call.
 """
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -69,9 +69,32 @@ def dispose() -> None:
 
 @contextmanager
 def transaction() -> Iterator[Connection]:
-    """A connection in one transaction: committed at the end, rolled back on any error."""
-    with engine().begin() as connection:
-        yield connection
+    """A connection in one transaction: committed at the end, rolled back on any error.
+
+    What was registered by `after_commit` runs once the commit stands, and not at all without it.
+    """
+    with engine().connect() as connection:
+        waiting: list[Callable[[], None]] = []
+        _after_commit[id(connection)] = waiting
+        try:
+            with connection.begin():
+                yield connection
+        finally:
+            del _after_commit[id(connection)]
+    for action in waiting:
+        action()
+
+
+_after_commit: dict[int, list[Callable[[], None]]] = {}
+
+
+def after_commit(connection: Connection, action: Callable[[], None]) -> None:
+    """Run `action` after the transaction of `transaction()` has committed; at once for any other connection's."""
+    waiting = _after_commit.get(id(connection))
+    if waiting is None:
+        action()
+    else:
+        waiting.append(action)
 
 
 @contextmanager

@@ -91,33 +91,48 @@ def load(connection: Connection, claimed: Sequence[Claimed], now: datetime) -> B
         for each in claimed
     ]
     users = list({each.user_id for each in claimed})
-    people, names = _people(connection, users)
-    contact_points = _contact_points(connection, users)
-    capped = [each.claimed.user_id for each in work if each.type.urgency is not Urgency.CRITICAL]
+    capped = {each.claimed.user_id for each in work if each.type.urgency is not Urgency.CRITICAL}
+    facts, contact_points = load_facts(connection, users, now, capped=capped)
     return Batch(
         work=work,
-        facts=Facts(
-            users=people,
-            consents=consent_states(connection, users),
-            preferences=_preferences(connection, users),
-            suppressed=_suppressed(connection, contact_points.values()),
-            **(_history(connection, capped, now) if capped else {}),
-        ),
+        facts=facts,
         contact_points=contact_points,
-        names_sealed=names,
+        names_sealed=_names(connection, users),
         past=_past(connection, [each.id for each in claimed if each.fence > 1]),
     )
+
+
+def load_facts(
+    connection: Connection, users: Sequence[str], now: datetime, *, capped: Collection[str] | None = None
+) -> tuple[Facts, dict[tuple[str, Channel], ContactPoint]]:
+    """What policies judge on, and the contact points; the history of sends only for `capped` users (default all)."""
+    contact_points = _contact_points(connection, users)
+    with_history = users if capped is None else capped
+    facts = Facts(
+        users=_people(connection, users),
+        consents=consent_states(connection, users),
+        preferences=_preferences(connection, users),
+        suppressed=_suppressed(connection, contact_points.values()),
+        **(_history(connection, with_history, now) if with_history else {}),
+    )
+    return facts, contact_points
 
 
 def consent_states(
     connection: Connection, users: Collection[str]
 ) -> dict[tuple[str, Channel, Purpose], ConsentState]:
-    """The current consents of `users`: the latest row of the ledger per channel and purpose."""
+    """The current consents of `users`: the latest row of the ledger per channel and purpose.
+
+    A withdrawal that is being completed (`delivery.opt_out`) counts already.
+    """
     found = rows(
         connection,
-        "SELECT DISTINCT ON (user_id, channel, purpose) user_id, channel, purpose, id, action, level, lawful_basis,"
-        " confirmed, at FROM consents WHERE user_id = ANY(%s) ORDER BY user_id, channel, purpose, at DESC, id DESC",
-        (list(users),),
+        "SELECT DISTINCT ON (user_id, channel, purpose) * FROM ("
+        "SELECT user_id, channel, purpose, id, action, level, lawful_basis, confirmed, at FROM consents"
+        " WHERE user_id = ANY(%(users)s) UNION ALL"
+        " SELECT user_id, channel, purpose, id, 'withdraw', 'none', 'consent', true, now() FROM pending_withdrawals"
+        " WHERE user_id = ANY(%(users)s)) AS said ORDER BY user_id, channel, purpose, at DESC, id DESC",
+        {"users": list(users)},
     )
     return {
         (user, Channel(channel), Purpose(purpose)): ConsentState(
@@ -132,21 +147,29 @@ def consent_states(
     }
 
 
-def _people(connection: Connection, users: Sequence[str]) -> tuple[dict[str, UserFacts], dict[str, bytes]]:
+def _people(connection: Connection, users: Sequence[str]) -> dict[str, UserFacts]:
     found = rows(
         connection,
-        "SELECT id, time_zone, state, country, locale, paused_until, quiet_from, quiet_until, erased_at IS NOT NULL,"
-        " name_sealed FROM users WHERE id = ANY(%s)",
+        "SELECT id, time_zone, state, country, locale, paused_until, quiet_from, quiet_until, erased_at IS NOT NULL"
+        " FROM users WHERE id = ANY(%s)",
         (list(users),),
     )
-    people = {
+    return {
         r[0]: UserFacts(
             user_id=r[0], time_zone=r[1], state=r[2], country=r[3], locale=r[4], paused_until=r[5], quiet_from=r[6],
             quiet_until=r[7], erased=r[8],
         )
         for r in found
     }  # fmt: skip
-    return people, {r[0]: r[9] for r in found if r[9] is not None}
+
+
+def _names(connection: Connection, users: Sequence[str]) -> dict[str, bytes]:
+    found = rows(
+        connection,
+        "SELECT id, name_sealed FROM users WHERE id = ANY(%s) AND name_sealed IS NOT NULL",
+        (list(users),),
+    )
+    return {row[0]: row[1] for row in found}
 
 
 def _contact_points(connection: Connection, users: Sequence[str]) -> dict[tuple[str, Channel], ContactPoint]:

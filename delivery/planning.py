@@ -6,7 +6,7 @@ Channels are tried in the type's order: a Skip on one lets the next one be judge
 import random
 from collections.abc import Mapping, Sequence
 from collections.abc import Set as AbstractSet
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from decimal import Decimal, InvalidOperation
 from uuid import UUID
@@ -15,6 +15,7 @@ from core.errors import InvalidRequest
 from core.settings import settings
 from core.vocabulary import Channel
 from delivery import routing
+from delivery.catalog import MessageType
 from delivery.health import Health
 from delivery.loading import Batch, ContactPoint, Work
 from delivery.policies import judge
@@ -144,22 +145,38 @@ def _give_up(search: _Search, plan: Plan, now: datetime, *, tried_before: bool) 
 def _candidate(batch: Batch, work: Work, place: tuple[Route, ContactPoint], now: datetime) -> Candidate:
     route, contact_point = place
     pace = settings().provider_paces.get(route.provider, 0)
-    return Candidate(
-        notification_id=work.id,
-        user_id=work.claimed.user_id,
-        type=work.type,
-        channel=route.channel,
-        created_at=work.claimed.created_at,
+    return replace(
+        candidate_for(
+            work.type,
+            work.claimed.user_id,
+            contact_point,
+            notification_id=work.id,
+            now=work.claimed.created_at,
+        ),
         expires_at=work.claimed.expires_at,
+        amount=_amount(work.payload.get("amount")),
+        provider=route.provider,
+        provider_units_per_minute=pace,
+        units=_units(batch, work, route.channel, now) if pace else 1,
+    )
+
+
+def candidate_for(
+    row: MessageType, user_id: str, contact_point: ContactPoint, *, notification_id: UUID, now: datetime
+) -> Candidate:
+    """A message of type `row`, accepted at `now`, as policies see it."""
+    return Candidate(
+        notification_id=notification_id,
+        user_id=user_id,
+        type=row,
+        channel=contact_point.channel,
+        created_at=now,
+        expires_at=now + row.lifetime,
         address_index=contact_point.address_index,
         country=contact_point.country,
         region=contact_point.region,
         zones=contact_point.zones,
-        amount=_amount(work.payload.get("amount")),
-        jitter=(work.id.int & 0xFFFF) / 0x10000,
-        provider=route.provider,
-        provider_units_per_minute=pace,
-        units=_units(batch, work, route.channel, now) if pace else 1,
+        jitter=(notification_id.int & 0xFFFF) / 0x10000,
     )
 
 

@@ -2,12 +2,12 @@
 
 from core.errors import InvalidAddress, InvalidRequest
 from core.vocabulary import Channel, Purpose, Urgency
-from delivery.attachments import attachments_of
 from delivery.catalog import MessageType
 from delivery.channels.base import Address, Draft
-from delivery.clean_text import header_value, one_line
+from delivery.content.attachments import attachments_of
+from delivery.content.clean_text import header_value, one_line
+from delivery.content.safe_links import web_link
 from delivery.messages import RenderedMessage
-from delivery.safe_links import web_link
 
 LONGEST_SUBJECT = 250
 _RESERVED = ("example", "test", "invalid", "localhost", "example.com", "example.net", "example.org")

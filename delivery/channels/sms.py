@@ -8,7 +8,7 @@ from delivery.catalog import MessageType
 from delivery.channels.area_codes import STATE_BY_AREA_CODE
 from delivery.channels.base import Address, Draft
 from delivery.channels.gsm7 import cheapest, segments
-from delivery.clean_text import clean
+from delivery.content.clean_text import clean
 from delivery.messages import RenderedMessage
 
 LONGEST_BODY = 1600

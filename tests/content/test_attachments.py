@@ -5,7 +5,7 @@ import base64
 import pytest
 
 from core.errors import InvalidRequest
-from delivery.attachments import LARGEST_TOTAL, attachments_of, check_attachment, check_attachments
+from delivery.content.attachments import LARGEST_TOTAL, attachments_of, check_attachment, check_attachments
 from delivery.messages import Attachment
 
 PDF, PNG = b"%PDF-1.7 ...", b"\x89PNG\r\n\x1a\n..."

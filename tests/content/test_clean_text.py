@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from core.errors import InvalidRequest
-from delivery.clean_text import clean, header_value, mend, one_line, refuse_broken
+from delivery.content.clean_text import clean, header_value, mend, one_line, refuse_broken
 
 SPECIFICATIONS_EMOJI = "ðŸŽ‰ Congratulations {name}!"
 

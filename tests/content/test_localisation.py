@@ -9,7 +9,7 @@ from babel.numbers import format_currency
 from hypothesis import given
 from hypothesis import strategies as st
 
-from delivery.localisation import localisation
+from delivery.content.localisation import localisation
 
 LOCALES = ["en_US", "en-GB", "es_US", "es_ES", "es_MX", "fr_FR", "de_DE", "de_CH", "pt_BR", "pt_PT", "it_IT", "pl_PL", "hi_IN",
            "ar_EG", "fa_IR", "ja_JP", "zh_CN", "ko_KR", "vi_VN", "ru_RU", "sv_SE", "he_IL", "nl_NL", "tr_TR", "bn_BD"]  # fmt: skip

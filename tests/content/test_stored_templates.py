@@ -8,14 +8,20 @@ from hypothesis import strategies as st
 
 from core.errors import InvalidRequest, InvalidTemplate, MissingVariable
 from core.vocabulary import Channel
-from delivery import sandboxed_jinja
+from delivery.content import sandboxed_jinja
 from delivery.catalog import catalog
 from delivery.channels import CHANNELS
 from delivery.content import render
-from delivery.localisation import localisation
-from delivery.payload_fields import PERSON_NAMES
-from delivery.sandboxed_jinja import Environment, StoredPart
-from delivery.stored_templates import FOLDER, StoredTemplate, compiled, latest_version, stored_template
+from delivery.content.localisation import localisation
+from delivery.content.payload_fields import PERSON_NAMES
+from delivery.content.sandboxed_jinja import Environment, StoredPart
+from delivery.content.stored_templates import (
+    FOLDER,
+    StoredTemplate,
+    compiled,
+    latest_version,
+    stored_template,
+)
 from tests.content.for_maya import request_of
 
 OURS = {

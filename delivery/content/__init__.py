@@ -16,12 +16,12 @@ from core.vocabulary import Channel, Purpose, Urgency
 from delivery.catalog import MessageType
 from delivery.channels import CHANNELS, Draft
 from delivery.channels.gsm7 import SegmentCount, segments
-from delivery.clean_text import clean, one_line
+from delivery.content.clean_text import clean, one_line
+from delivery.content.payload_fields import ATTACHMENTS, PERSON_NAMES, TEMPLATES, check_payload
+from delivery.content.payload_templates import parsed, substitute
+from delivery.content.sandboxed_jinja import StoredPart
+from delivery.content.stored_templates import StoredTemplate, compiled, latest_version, stored_template
 from delivery.messages import RenderedMessage
-from delivery.payload_fields import ATTACHMENTS, PERSON_NAMES, TEMPLATES, check_payload
-from delivery.payload_templates import parsed, substitute
-from delivery.sandboxed_jinja import StoredPart
-from delivery.stored_templates import StoredTemplate, compiled, latest_version, stored_template
 
 __all__ = [
     "Person", "Preview", "RenderRequest", "preview", "render", "substitute", "validate_payload",

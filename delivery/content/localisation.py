@@ -13,7 +13,7 @@ from typing import Any
 
 from markupsafe import Markup, escape
 
-from delivery.safe_links import link
+from delivery.content.safe_links import link
 
 _SAMPLE = Decimal("1234567.89")
 _DEFAULT = "en_US"

@@ -13,11 +13,11 @@ from typing import Any
 import orjson
 
 from core.errors import InvalidRequest
-from delivery.attachments import attachments_of
-from delivery.clean_text import header_value, refuse_broken
-from delivery.payload_templates import parsed, text_of
-from delivery.safe_links import link
-from delivery.stored_templates import Field
+from delivery.content.attachments import attachments_of
+from delivery.content.clean_text import header_value, refuse_broken
+from delivery.content.payload_templates import parsed, text_of
+from delivery.content.safe_links import link
+from delivery.content.stored_templates import Field
 
 LARGEST_PAYLOAD = 64 * 1024
 """Bytes of a payload as JSON, attachments aside."""

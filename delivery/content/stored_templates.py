@@ -14,11 +14,11 @@ from pathlib import Path
 from typing import Any
 
 from core.errors import InvalidTemplate
-from delivery.html_source import prepare
-from delivery.localisation import localisation
-from delivery.sandboxed_jinja import LONGEST_SOURCE, Environment, StoredPart
+from delivery.content.html_source import prepare
+from delivery.content.localisation import localisation
+from delivery.content.sandboxed_jinja import LONGEST_SOURCE, Environment, StoredPart
 
-FOLDER = Path(__file__).parent / "templates"
+FOLDER = Path(__file__).parents[1] / "templates"
 _LAYOUT = "layout/v1"
 _CONTENT = "{# content #}"
 _PREHEADER = "{# preheader #}"

@@ -18,7 +18,7 @@ from jinja2.sandbox import ImmutableSandboxedEnvironment
 from markupsafe import Markup
 
 from core.errors import InvalidTemplate, MissingVariable
-from delivery.localisation import Localisation
+from delivery.content.localisation import Localisation
 
 LONGEST_SOURCE = 50_000
 LARGEST_OUTPUT = 1_000_000

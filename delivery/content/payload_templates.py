@@ -12,7 +12,7 @@ from functools import lru_cache
 from typing import Any
 
 from core.errors import InvalidRequest, InvalidTemplate, MissingVariable
-from delivery.clean_text import clean, refuse_broken
+from delivery.content.clean_text import clean, refuse_broken
 
 LONGEST_TEMPLATE = 10_000
 """Characters of one payload template, well above any text that can be sent."""
