@@ -115,7 +115,7 @@ class Settings(BaseSettings):
     )
     provider_connections: int = _ours(
         "PROVIDER_CONNECTIONS",
-        default=8,
+        default=16,
         ge=1,
         le=64,
         description="calls to one provider at a time, per process, where it takes one message per call",

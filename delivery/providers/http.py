@@ -107,16 +107,18 @@ class HttpClient:
                 sock.close()
         return reply
 
-    def __del__(self) -> None:
-        """A client that nobody holds any more leaves no connection open."""
-        self.close()
-
     def close(self) -> None:
         """Close the idle connections; the client can still be used."""
         with self._lock:
             for waiting in self._idle.values():
                 while waiting:
                     waiting.pop()[0].close()
+
+    def __del__(self) -> None:
+        """A client that nobody holds any more leaves no connection open; no lock, a fork may have copied it held."""
+        for waiting in self._idle.values():
+            for sock, _ in waiting:
+                sock.close()
 
     def _written(self, origin: Origin, request: bytes) -> socket.socket:
         """A connection that has taken the whole request; one that died idle is replaced before a byte is lost."""
