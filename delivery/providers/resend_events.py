@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
+from email.utils import parseaddr
 from typing import Any
 from uuid import UUID
 
@@ -121,7 +122,7 @@ def _code(bounce: Mapping[str, Any], failed: Mapping[str, Any], suppressed: Mapp
 
 def _address(data: Mapping[str, Any], kind: EventKind) -> str:
     if kind is EventKind.RECEIVED:
-        return str(data.get("from") or "")
+        return parseaddr(str(data.get("from") or ""))[1]
     return _first(data.get("to")) or str(data.get("email") or "")
 
 

@@ -1,6 +1,7 @@
 """SES's event records in our words (docs.aws.amazon.com/ses/latest/dg/event-publishing-retrieving-sns-contents.html)."""
 
 from collections.abc import Mapping
+from email.utils import parseaddr
 from typing import Any
 from uuid import UUID
 
@@ -98,7 +99,7 @@ def _code(details: Mapping[str, Any]) -> str:
 
 def _address(kind: EventKind, mail: Mapping[str, Any], details: Mapping[str, Any]) -> str:
     if kind is EventKind.RECEIVED:
-        return str(mail.get("source", ""))
+        return parseaddr(str(mail.get("source", "")))[1]
     for name in ("bouncedRecipients", "complainedRecipients", "delayedRecipients"):
         recipients = details.get(name)
         if isinstance(recipients, list) and recipients:

@@ -104,7 +104,7 @@ def test_a_mail_to_us_is_received_from_its_writer():
 
     assert (found.kind, found.address, found.text) == (
         EventKind.RECEIVED,
-        "Maya <maya@mail.test>",
+        "maya@mail.test",
         "Re: unsubscribe",
     )
 
