@@ -1,36 +1,35 @@
 """What providers tell us later: store durably first, then match, record, move, react. Order and repetition don't matter.
 
 callback ─verify▶ receive() = inbox rows ─▶ apply_waiting() = events, states, suppressions, opt-outs, fallback
+(delivery.callbacks)                       (here, delivery.protection, delivery.inbound)
 """
 
-import logging
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import datetime, timedelta
-from decimal import Decimal
-from typing import Any
 from uuid import UUID
 
-import orjson
 from sqlalchemy import Connection
 
 from core.clock import utc_now
-from core.database import execute, insert_rows, rows, transaction
-from core.ids import new_id
-from core.models import seal, unseal
-from core.vocabulary import Channel, ErrorClass, EventKind, OutcomeKind, State, Urgency
-from delivery import consents, ledger, suppressions
+from core.database import rows, transaction
+from core.vocabulary import Channel, EventKind, OutcomeKind, State, Urgency
+from delivery import callbacks, inbound, ledger, opt_out, suppressions
+from delivery.callbacks import receive
 from delivery.catalog import message_type
 from delivery.ledger import ClosedAttempt, Fact
 from delivery.lifecycle import EVENT_TARGETS
 from delivery.messages import DeliveryEvent
-from delivery.settlement import revocation
-from delivery.suppressions import SuppressionRequest
+from delivery.protection import protect
+from delivery.providers import provider
 
-log = logging.getLogger(__name__)
-EVENT_PLACE = "callbacks.event"
+__all__ = ["apply_waiting", "receive"]
+
 UNMATCHED_FOR = timedelta(hours=24)
 """How long an event of a message that we don't know (yet) is kept waiting: a callback can outrun the commit."""
+COMPLETING = 0.5
+"""Seconds that one round waits for the withdrawals that are being completed."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,86 +44,50 @@ class _Match:
     address_index: bytes
 
 
-def receive(events: Sequence[DeliveryEvent]) -> int:
-    """Store verified events in the inbox, committed when it returns; the number that was not known before."""
-    if not events:
-        return 0
-    values = []
-    for event in events:
-        callback_id = new_id()
-        plain = orjson.dumps(asdict(event), default=str)
-        values.append(
-            (
-                callback_id,
-                event.provider,
-                event.event_key,
-                event.kind,
-                seal(plain, place=EVENT_PLACE, row=callback_id),
-            )
-        )
-    with transaction() as connection:
-        stored = insert_rows(
-            connection,
-            "INSERT INTO callbacks (id, provider, event_key, kind, event_sealed) VALUES %s"
-            " ON CONFLICT (provider, event_key) DO NOTHING RETURNING id",
-            values,
-        )
-    return len(stored)
-
-
 def apply_waiting(*, limit: int = 500, now: datetime | None = None) -> int:
-    """Process the oldest waiting inbox rows in one transaction; how many were taken."""
+    """Process what is due in the inbox, oldest first; how many events came to an end.
+
+    What providers report is applied in one transaction, what people wrote one by one after it.
+    """
     at = now or utc_now()
     with transaction() as connection:
-        taken = rows(
+        events = callbacks.take(connection, inbound=False, limit=limit)
+        unmatched = _apply(connection, events, at) if events else set()
+        callbacks.finish(
             connection,
-            "SELECT id, event_sealed, received_at FROM callbacks WHERE processed_at IS NULL"
-            " AND (result = '' OR received_at < now() - interval '2 seconds')"
-            " ORDER BY received_at LIMIT %s FOR UPDATE SKIP LOCKED",
-            (limit,),
+            {
+                each: "unrecognised" if event.kind is EventKind.UNRECOGNISED else "applied"
+                for each, event in events.items()
+                if each not in unmatched
+            },
         )
-        if not taken:
-            return 0
-        events = {row[0]: _event(unseal(row[1], place=EVENT_PLACE, row=row[0])) for row in taken}
-        results = _apply(connection, events, at)
-        old = {row[0] for row in taken if row[2] < at - UNMATCHED_FOR}
-        for result in set(results.values()):
-            ids = [callback_id for callback_id, found in results.items() if found == result]
-            done = [each for each in ids if result != "unmatched" or each in old]
-            _finish(connection, done, result, waiting=False)
-            _finish(connection, [each for each in ids if each not in set(done)], result, waiting=True)
-    return sum(result != "unmatched" for result in results.values())
+        callbacks.keep_waiting(connection, unmatched, give_up_after=UNMATCHED_FOR)
+    handled = inbound.handle_waiting(limit=limit)
+    opt_out.complete(patience=COMPLETING)
+    return len(events) - len(unmatched) + handled
 
 
-def _finish(connection: Connection, ids: Sequence[UUID], result: str, *, waiting: bool) -> None:
-    if ids:
-        execute(
-            connection,
-            "UPDATE callbacks SET result = %s, processed_at = CASE WHEN %s THEN NULL ELSE now() END"
-            " WHERE id = ANY(%s::uuid[])",
-            (result, waiting, [str(each) for each in ids]),
-        )
-
-
-def _apply(connection: Connection, events: Mapping[UUID, DeliveryEvent], now: datetime) -> dict[UUID, str]:
+def _apply(connection: Connection, events: Mapping[UUID, DeliveryEvent], now: datetime) -> set[UUID]:
+    """Apply the events; the ids of those whose message is not known (yet)."""
     matches = _match(connection, list(events.values()))
-    results: dict[UUID, str] = {}
+    unmatched: set[UUID] = set()
     matched: list[tuple[DeliveryEvent, _Match]] = []
+    listed: list[tuple[DeliveryEvent, str, Channel, bytes]] = []
     for callback_id, event in sorted(events.items(), key=lambda item: item[1].at):
         found = _found(event, matches)
         if found is not None:
             matched.append((event, found))
-            results[callback_id] = "applied"
-        elif event.kind in {EventKind.RECEIVED, EventKind.UNRECOGNISED}:
-            results[callback_id] = str(event.kind)
-        else:
-            results[callback_id] = "unmatched"
+        elif event.kind is EventKind.SUPPRESSED and not event.reference:  # the provider's own list
+            channel = provider(event.provider).channel
+            if index := suppressions.index_of(channel, event.address):
+                listed.append((event, "", channel, index))
+        elif event.kind is not EventKind.UNRECOGNISED:
+            unmatched.add(callback_id)
     _close_unknown(connection, matched)
-    for event, found in matched:
-        _move(connection, event, found, now)
+    _move(connection, matched, now)
     ledger.record_facts(connection, [_fact(event, found) for event, found in matched])
-    _protect(connection, matched)
-    return results
+    protect(connection, [(e, m.user_id, m.channel, m.address_index) for e, m in matched] + listed, now)
+    return unmatched
 
 
 def _match(connection: Connection, events: Sequence[DeliveryEvent]) -> dict[object, _Match]:
@@ -171,15 +134,19 @@ def _close_unknown(connection: Connection, matched: Sequence[tuple[DeliveryEvent
     ledger.close_attempts(connection, list(proofs.values()), resolved_by="receipt")
 
 
-def _move(connection: Connection, event: DeliveryEvent, found: _Match, now: datetime) -> None:
-    target = EVENT_TARGETS.get(event.kind)
-    if target is None:
-        return
-    if target in {State.FAILED, State.BOUNCED} and _may_fall_back(event, found):
-        moved = _fall_back(connection, event, found, now)
-        if moved:
-            return
-    ledger.move_by_proof(connection, [found.notification_id], target, reason=event.code)
+def _move(connection: Connection, matched: Sequence[tuple[DeliveryEvent, _Match]], now: datetime) -> None:
+    """Move the notifications, all with the same target and code at once: the legal moves make their order irrelevant."""
+    together: dict[tuple[State, str], list[UUID]] = defaultdict(list)
+    for event, found in matched:
+        target = EVENT_TARGETS.get(event.kind)
+        if target is None:
+            continue
+        failed = target in {State.FAILED, State.BOUNCED}
+        if failed and _may_fall_back(event, found) and _fall_back(connection, event, found, now):
+            continue
+        together[target, event.code].append(found.notification_id)
+    for (target, code), ids in together.items():
+        ledger.move_by_proof(connection, ids, target, reason=code)
 
 
 def _may_fall_back(event: DeliveryEvent, found: _Match) -> bool:
@@ -209,44 +176,3 @@ def _fact(event: DeliveryEvent, found: _Match) -> Fact:
         message_type=found.message_type, code=event.code, error_class=event.error_class or "", domain=found.domain,
         is_machine=event.is_machine, price=event.price,
     )  # fmt: skip
-
-
-def _protect(connection: Connection, matched: Sequence[tuple[DeliveryEvent, _Match]]) -> None:
-    """Suppress and revoke where a provider's table says so; a complaint does both."""
-    bad = [
-        (e, m)
-        for e, m in matched
-        if e.suppress_address or e.kind in {EventKind.BOUNCED_HARD, EventKind.COMPLAINED}
-    ]
-    suppressions.suppress(
-        connection,
-        [
-            SuppressionRequest(
-                channel=m.channel, address_index=m.address_index, reason=e.code or str(e.kind),
-                source="delivery_event", provider=e.provider,
-            )
-            for e, m in bad
-        ],
-    )  # fmt: skip
-    out = [
-        (e, m)
-        for e, m in matched
-        if e.revoke_consent or e.kind in {EventKind.COMPLAINED, EventKind.UNSUBSCRIBED}
-    ]
-    consents.record(
-        connection, [entry for e, m in out for entry in revocation(m.user_id, m.channel, source=str(e.kind))]
-    )
-
-
-def _event(text: str) -> DeliveryEvent:
-    data: dict[str, Any] = orjson.loads(text)
-    return DeliveryEvent(
-        **data
-        | {
-            "kind": EventKind(data["kind"]),
-            "at": datetime.fromisoformat(data["at"]),
-            "attempt_id": UUID(data["attempt_id"]) if data["attempt_id"] else None,
-            "error_class": ErrorClass(data["error_class"]) if data["error_class"] else None,
-            "price": Decimal(data["price"]) if data["price"] is not None else None,
-        }
-    )

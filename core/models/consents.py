@@ -35,6 +35,29 @@ class Consent(Base):
     at: Mapped[datetime] = created_column()
 
 
+class PendingWithdrawal(Base):
+    """A withdrawal that already stops every new claim and becomes the ledger row `id` once nothing is under way.
+
+    A message that was handed to its provider before must not be found to be sent after the ledger's row.
+    """
+
+    __tablename__ = "pending_withdrawals"
+    __table_args__ = (UniqueConstraint("user_id", "channel", "purpose"),)
+
+    id: Mapped[UUID] = id_column()
+    user_id: Mapped[str] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"))
+    channel: Mapped[str]
+    purpose: Mapped[str]
+    wording_hash: Mapped[str] = mapped_column(server_default="")
+    wording_version: Mapped[str] = mapped_column(server_default="")
+    method: Mapped[str]
+    source: Mapped[str] = mapped_column(server_default="")
+    ip_sealed: Mapped[SealedBytes | None] = mapped_column(Sealed)
+    agent_sealed: Mapped[SealedBytes | None] = mapped_column(Sealed)
+    actor: Mapped[str] = mapped_column(server_default="user")
+    held_at: Mapped[datetime] = created_column()
+
+
 class Suppression(Base):
     """An address that must not be sent to, known only by its blind index, so that it survives an erasure."""
 

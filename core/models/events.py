@@ -17,7 +17,7 @@ class Callback(Base):
     __tablename__ = "callbacks"
     __table_args__ = (
         UniqueConstraint("provider", "event_key"),
-        Index("ix_callbacks_waiting", "received_at", postgresql_where=text("processed_at IS NULL")),
+        Index("ix_callbacks_due", "due_at", postgresql_where=text("processed_at IS NULL")),
     )
 
     id: Mapped[UUID] = id_column()
@@ -26,6 +26,8 @@ class Callback(Base):
     kind: Mapped[str]
     event_sealed: Mapped[SealedBytes] = mapped_column(Sealed)
     received_at: Mapped[datetime] = created_column()
+    due_at: Mapped[datetime] = created_column()
+    """When to look at it (again): one that matches nothing yet waits, and must not hold up those behind it."""
     processed_at: Mapped[datetime | None]
     result: Mapped[str] = mapped_column(server_default="")
 
