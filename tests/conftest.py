@@ -24,6 +24,8 @@ from sqlalchemy import Connection
 
 from core.embedded import embedded_postgres, embedded_redis, free_ports
 
+pytest_plugins = ["tests.delivery.stage"]  # people with names and the provider sandbox
+
 ROOT = Path(__file__).resolve().parent.parent
 TEMPLATE = "mingus_template"
 LOOPBACK = ["127.0.0.1", "::1", "localhost"]

@@ -10,14 +10,16 @@ from core.database import rows, transaction
 from core.errors import IdempotencyConflict, InvalidRequest, MissingVariable, UnknownMessageType, UnknownUser
 from delivery import Request, accept, accept_many, deliver
 from delivery.catalog import catalog
-from tests.delivery.conftest import person
+from tests.delivery.stage import person
 
 pytestmark = pytest.mark.usefixtures("redis")
 
 
 def state_of(notification_id: Any) -> tuple[str, str]:
     with transaction() as connection:
-        return rows(connection, "SELECT state, reason FROM notifications WHERE id = %s", (notification_id,))[0]
+        return rows(connection, "SELECT state, reason FROM notifications WHERE id = %s", (notification_id,))[
+            0
+        ]
 
 
 def alert(user_id: str, **given: Any) -> Request:
@@ -50,13 +52,20 @@ def test_a_batch_of_mails_travels_in_one_call_and_each_is_recorded(people, provi
     people(*(person(f"Person{n}", n) for n in range(1000, 1150)))
     example = dict(catalog()["educational_content"].example)
     results = accept_many(
-        [Request(user_id=f"user_person{n}", message_type="educational_content", payload=example) for n in range(1000, 1150)]
+        [
+            Request(user_id=f"user_person{n}", message_type="educational_content", payload=example)
+            for n in range(1000, 1150)
+        ]
     )
     report = deliver([each.notification_id for each in results])
     assert report.counts() == {"sent": 150}
     assert len(provider.messages()) == 150
     with transaction() as connection:
-        assert rows(connection, "SELECT count(*), count(DISTINCT key), min(outcome) FROM attempts")[0] == (150, 2, "accepted")
+        assert rows(connection, "SELECT count(*), count(DISTINCT key), min(outcome) FROM attempts")[0] == (
+            150,
+            2,
+            "accepted",
+        )
 
 
 def test_delivering_the_same_id_twice_sends_once(people, provider):
@@ -69,21 +78,50 @@ def test_delivering_the_same_id_twice_sends_once(people, provider):
 
 def test_the_same_key_with_the_same_content_is_one_notification_and_with_other_content_a_conflict(people):
     people(person("Maya", 101))
-    first = accept(Request(user_id="user_maya", message_type="critical_financial", payload=dict(alert("x").payload), idempotency_key="k1"))
-    second = accept(Request(user_id="user_maya", message_type="critical_financial", payload=dict(alert("x").payload), idempotency_key="k1"))
+    first = accept(
+        Request(
+            user_id="user_maya",
+            message_type="critical_financial",
+            payload=dict(alert("x").payload),
+            idempotency_key="k1",
+        )
+    )
+    second = accept(
+        Request(
+            user_id="user_maya",
+            message_type="critical_financial",
+            payload=dict(alert("x").payload),
+            idempotency_key="k1",
+        )
+    )
     assert (first.notification_id, second.is_new) == (second.notification_id, False)
     with pytest.raises(IdempotencyConflict):
-        accept(Request(user_id="user_maya", message_type="critical_financial", payload={**alert("x").payload, "message": "Other"}, idempotency_key="k1"))
+        accept(
+            Request(
+                user_id="user_maya",
+                message_type="critical_financial",
+                payload={**alert("x").payload, "message": "Other"},
+                idempotency_key="k1",
+            )
+        )
 
 
 @pytest.mark.parametrize(
     ("request_", "error", "field"),
     [
         (alert("user_nobody"), UnknownUser, "user_id"),
-        (Request(user_id="user_maya", message_type="tea_time", payload={}), UnknownMessageType, "message_type"),
+        (
+            Request(user_id="user_maya", message_type="tea_time", payload={}),
+            UnknownMessageType,
+            "message_type",
+        ),
         (alert("user_maya", template="Critical: {missing}"), MissingVariable, "missing"),
         (alert("user_maya", template="{message.__class__}"), InvalidRequest, "template"),
-        (Request(user_id="user_maya", message_type="critical_financial", payload="text"), InvalidRequest, "alert_data"),
+        (
+            Request(user_id="user_maya", message_type="critical_financial", payload="text"),
+            InvalidRequest,
+            "alert_data",
+        ),
         (Request(user_id="", message_type="critical_financial", payload={}), InvalidRequest, "user_id"),
         (alert("user_maya", template="x" * 10_001), InvalidRequest, "template"),
     ],
@@ -113,7 +151,12 @@ def test_a_message_for_somebody_without_a_contact_point_is_skipped_with_its_reas
 def test_a_message_of_the_future_is_not_delivered_before_its_time(people, provider):
     people(person("Maya", 101))
     request = alert("user_maya")
-    later = Request(user_id=request.user_id, message_type=request.message_type, payload=request.payload, deliver_after=utc_now() + timedelta(hours=1))
+    later = Request(
+        user_id=request.user_id,
+        message_type=request.message_type,
+        payload=request.payload,
+        deliver_after=utc_now() + timedelta(hours=1),
+    )
     accepted = accept(later)
     assert deliver([accepted.notification_id]).states == {}
     assert provider.messages() == []

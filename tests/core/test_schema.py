@@ -1,0 +1,57 @@
+"""The schema: models and migrations agree, ledgers only grow, and nothing that names a person lies open."""
+
+import psycopg2.errors
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+from sqlalchemy import LargeBinary
+
+from core.database import execute, rows
+from core.models import Base, Sealed
+from delivery.people import add_people
+from tests.delivery.stage import person
+
+NAMES_A_PERSON = {"name", "address", "ip", "agent", "payload", "rendered", "email", "phone"}
+
+
+def test_the_migrations_make_exactly_the_models(connection):
+    def of_ours(name, kind, parents):
+        return kind != "table" or name in Base.metadata.tables
+
+    context = MigrationContext.configure(connection, opts={"include_name": of_ours})
+    assert compare_metadata(context, Base.metadata) == []
+
+
+@pytest.mark.parametrize(
+    "statement", ["UPDATE consents SET action = 'grant'", "DELETE FROM consents", "TRUNCATE consents"]
+)
+def test_the_consent_ledger_refuses_every_change(connection, statement):
+    add_people(connection, [person("Maya", 101)])
+    with pytest.raises(psycopg2.errors.RestrictViolation):
+        execute(connection, statement)
+
+
+def test_columns_that_name_a_person_are_sealed():
+    bare = [
+        f"{table.name}.{column.name}"
+        for table in Base.metadata.sorted_tables
+        for column in table.columns
+        if column.name.removesuffix("_sealed") in NAMES_A_PERSON
+        and not isinstance(column.type, Sealed | LargeBinary)
+        and table.name not in {"bills", "goals", "delivery_rates"}
+    ]
+    assert bare == []
+
+
+def test_addresses_and_names_are_nowhere_in_the_rows(connection):
+    add_people(connection, [person("Maya", 101)])
+    stored = str(
+        rows(
+            connection,
+            "SELECT users::text, contact_points::text, consents::text FROM users, contact_points, consents",
+        )
+    )
+    assert "Maya" not in stored
+    assert "5125550101" not in stored
+    assert "mingus.example" in stored  # the domain alone is kept, for delivery rates
+    assert "maya@" not in stored
