@@ -56,7 +56,10 @@ def make_app() -> Celery:
         broker_connection_retry_on_startup=True,
         broker_connection_timeout=2,
         broker_transport_options=transport,
-        result_backend_transport_options={"socket_timeout": 5, "retry_policy": {"timeout": 5.0}},
+        result_backend_transport_options={
+            "socket_timeout": 5,
+            "retry_policy": {"max_retries": 1, "interval_start": 0, "interval_step": 0.1, "timeout": 1.0},
+        },
         redis_socket_timeout=5,
         redis_socket_connect_timeout=2,
         redis_socket_keepalive=True,

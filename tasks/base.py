@@ -30,7 +30,8 @@ from delivery.recovery import note_crash
 
 log = logging.getLogger(__name__)
 
-BROKER_AWAY = (OperationalError, RedisError, OSError)
+BROKER_AWAY = (OperationalError, RedisError, OSError, RuntimeError)
+"""What an absent broker or result store raises; RuntimeError is how Celery says that it has given up on the results."""
 RELAY_LEAVES_SECONDS = 15.0
 """How long the relay leaves a fresh live alert to its own queue message."""
 NOT_SENT = frozenset({State.SKIPPED, State.FAILED, State.DEAD})

@@ -8,10 +8,9 @@ from hypothesis import strategies as st
 
 from core.errors import InvalidRequest, InvalidTemplate, MissingVariable
 from core.vocabulary import Channel
-from delivery.content import sandboxed_jinja
 from delivery.catalog import catalog
 from delivery.channels import CHANNELS
-from delivery.content import render
+from delivery.content import render, sandboxed_jinja
 from delivery.content.localisation import localisation
 from delivery.content.payload_fields import PERSON_NAMES
 from delivery.content.sandboxed_jinja import Environment, StoredPart
