@@ -5,7 +5,7 @@ from typing import Any
 import typer
 from typer.core import TyperGroup
 
-from cli import down, env, status, up
+from cli import down, env, settings_table, status, up
 from cli.demo.command import demo
 from core.errors import MingusError
 
@@ -34,6 +34,7 @@ app.command()(demo)
 app.command()(down.down)
 app.command()(status.status)
 app.command()(env.env)
+app.command("settings")(settings_table.settings_table)
 
 
 @app.callback()

@@ -50,7 +50,7 @@ class MessageType:
         return channel in self.channels and self.limits.get(channel, 0) > 0
 
 
-_ROWS = (
+MESSAGE_TYPES = (
     MessageType(
         name="critical_financial", task="send_critical_financial_alert", payload="alert_data", priority=1,
         category=Category.SECURITY, purpose=Purpose.ALERTS, urgency=Urgency.CRITICAL, lane=Lane.SMS_CRITICAL,
@@ -126,7 +126,7 @@ _ROWS = (
 @lru_cache(maxsize=1)
 def catalog() -> Mapping[str, MessageType]:
     """Name → message type, in order of priority, with the environment's numbers applied."""
-    return {row.name: _with_environment(row) for row in _ROWS}
+    return {row.name: _with_environment(row) for row in MESSAGE_TYPES}
 
 
 def message_type(name: str) -> MessageType:
