@@ -49,6 +49,6 @@ def markdown() -> str:
 def _shown(default: object) -> str:
     if default is ...:
         return "required"
-    if isinstance(default, SecretStr) or default in (None, "") or default == frozenset() or default == {}:
+    if isinstance(default, SecretStr) or (not default and not isinstance(default, int | float)):
         return "—"
     return f"`{default}`"

@@ -14,13 +14,18 @@ PAGES = sorted([ROOT / "README.md", *(ROOT / "docs").rglob("*.md")])
 
 
 def test_the_configuration_page_is_what_the_settings_say():
-    assert (ROOT / "docs/configuration.md").read_text(encoding="utf-8") == markdown(), "run: mingus settings > docs/configuration.md"
+    assert (ROOT / "docs/configuration.md").read_text(encoding="utf-8") == markdown(), (
+        "run: mingus settings > docs/configuration.md"
+    )
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_every_file_that_a_page_names_is_there(page):
     text = page.read_text(encoding="utf-8")
-    named = re.findall(r"`((?:core|delivery|tasks|flows|analytics|web|cli|sandbox|tests|docs|migrations|benchmarks|deploy)/[\w./-]+\.\w+)`", text)
+    named = re.findall(
+        r"`((?:core|delivery|tasks|flows|analytics|web|cli|sandbox|tests|docs|migrations|benchmarks|deploy)/[\w./-]+\.\w+)`",
+        text,
+    )
     assert [name for name in named if not (ROOT / name).exists()] == []
 
 
@@ -36,7 +41,9 @@ def test_every_make_target_of_the_readme_exists():
 
 
 def test_no_committed_file_holds_an_index_address():
-    listed = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=True).stdout.split()
+    listed = subprocess.run(
+        ["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=True
+    ).stdout.split()
     for name in listed:
         if re.search(r"(requirements|lock|pip\.conf|npmrc)", name):
             text = (ROOT / name).read_text(encoding="utf-8", errors="replace")

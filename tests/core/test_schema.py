@@ -14,6 +14,9 @@ from tests.delivery.stage import person
 NAMES_A_PERSON = {"name", "address", "ip", "agent", "payload", "rendered", "email", "phone"}
 
 
+@pytest.mark.filterwarnings(
+    "ignore:Did not recognize type 'xid8'"
+)  # PostgreSQL's, unknown to SQLAlchemy's reflection
 def test_the_migrations_make_exactly_the_models(connection):
     def of_ours(name, kind, parents):
         return kind != "table" or name in Base.metadata.tables
