@@ -1,0 +1,63 @@
+"""monthly-reports (on the 1st, and ad hoc): each person's month of money, decided here and sent by the relay.
+
+transactions, budgets, goals ─figures▶ score, advice ─payload▶ accepted under `monthly_report:2025-01:user`
+"""
+
+from collections.abc import Iterator, Sequence
+from typing import Annotated, Any
+
+from prefect import flow
+from pydantic import AfterValidator, Field
+
+from analytics.months import Month
+from core.clock import utc_now
+from flows.audience import EVERYBODY, Audience, Recipient, people_of
+from flows.batch_results import finished
+from flows.batches import Batch, Draft, LeftOut, run
+
+
+def _ended(month: str) -> str:
+    if Month.parse(month).end > utc_now().date():
+        raise ValueError(f"{month} has not ended: a report speaks about whole months")
+    return month
+
+
+EndedMonth = Annotated[
+    str, Field(pattern=r"^\d{4}-(0[1-9]|1[0-2])$", examples=["2025-01"]), AfterValidator(_ended)
+]
+"""A month such as 2025-01 that is over."""
+
+
+@flow(name="monthly-reports")
+def monthly_reports(
+    month: EndedMonth | None = None, audience: Audience = EVERYBODY, dry_run: bool = False
+) -> Any:
+    """Reports of `month` (the last one when empty) for the audience; running it again serves only who is missing."""
+    now = utc_now()
+    about = Month.parse(month) if month else Month.of(now.date()).plus(-1)
+    batch = Batch(
+        message_type="monthly_report",
+        period=str(about),
+        prepare=lambda people: reports(people, about),
+        now=now,
+        dry_run=dry_run,
+    )
+    return finished(batch, run(batch, people_of(audience)))
+
+
+def reports(people: Sequence[Recipient], month: Month) -> Iterator[Draft | LeftOut]:
+    """One report per person, from one read for all of them."""
+    from analytics.finance import month_figures, window_of
+    from analytics.finance_load import money_of
+    from analytics.load import reader
+    from analytics.report import payload_of
+
+    start, end = window_of(month)
+    ids = [person.user_id for person in people]
+    with reader() as connection:
+        money = money_of(connection, ids, start.first, end.first, due_from=month.first)
+    result = month_figures(month, ids, money)
+    for user_id, reason in result.skipped.items():
+        yield LeftOut(user_id, reason)
+    for user_id, figures in result.figures.items():
+        yield Draft(user_id=user_id, payload=payload_of(figures))
