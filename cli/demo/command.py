@@ -80,7 +80,7 @@ def _main_job(console: Any, urls: Mapping[str, str], var: Path, began: float) ->
 
 
 def _people(console: Any) -> tuple[datetime, list[str]]:
-    from cli.demo import population
+    from cli.demo import past, population
     from core.clock import utc_now
     from core.database import transaction
 
@@ -89,6 +89,9 @@ def _people(console: Any) -> tuple[datetime, list[str]]:
         with transaction() as connection:
             ids = population.load(connection, now=now)
         console.print(f"  [green]✓[/] {len(ids)} people in {len(population.PLACES)} places")
+    with console.status("Writing down what they were sent in the 60 days before …"):
+        if earlier := past.load(now):
+            console.print(f"  [green]✓[/] {earlier} messages of the {past.DAYS} days before")
     return utc_now(), ids
 
 
@@ -111,18 +114,26 @@ def _send_and_run(console: Any, ids: list[str], started: datetime) -> tuple[dict
                 answers[name].append(bool(each.get(timeout=RESULT_SECONDS)))
                 progress.advance(bar)
         bulk = scenario.accept_bulk(ids, scenario.campaign_name())
-        bar = progress.add_task("Bulk batch and receipts", total=len(bulk) + total)
-        until = time.monotonic() + SETTLE_SECONDS
-        while time.monotonic() < until:
-            moving, waiting = scenario.unsettled(started)
-            progress.update(bar, completed=max(0, len(bulk) + total - moving - waiting))
-            if moving == waiting == 0:
-                break
-            time.sleep(0.5)
+        _settle(progress, "Bulk batch and receipts", len(bulk) + total, started)
         bar = progress.add_task("Prefect flows", total=None)
         runs = anyio.run(lambda: run_all(started, timeout_seconds=FLOWS_SECONDS))
         progress.update(bar, total=len(runs), completed=len(runs))
+        _settle(progress, "What the batches sent", 1, started)
     return answers, runs
+
+
+def _settle(progress: Any, what: str, total: int, since: datetime) -> None:
+    """Wait until nothing of this run is on its way, as long as a run may take."""
+    from cli.demo import scenario
+
+    bar = progress.add_task(what, total=total)
+    until = time.monotonic() + SETTLE_SECONDS
+    while time.monotonic() < until:
+        moving, waiting = scenario.unsettled(since)
+        progress.update(bar, completed=max(0, total - moving - waiting))
+        if moving == waiting == 0:
+            return
+        time.sleep(0.5)
 
 
 def _at_the_provider(urls: Mapping[str, str], since: datetime) -> dict[str, int]:

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+OCCUPIED = "concurrency limit"
 AD_HOC = "batch"
 """A deployment of this name is a batch that people start with parameters; the others run by schedule."""
 
@@ -47,7 +48,13 @@ async def _wait(client: Any, name: str, run_id: Any) -> FlowRun:
 
     while True:
         run = await client.read_flow_run(run_id)
-        if run.state is not None and run.state.is_final():
+        if run.state is not None and run.state.is_cancelled() and OCCUPIED in (run.state.message or ""):
+            await anyio.sleep(2)  # its schedule has just started one: ours comes after it
+            again = await client.create_flow_run_from_deployment(
+                run.deployment_id, parameters=run.parameters, tags=run.tags
+            )
+            run_id = again.id
+        elif run.state is not None and run.state.is_final():
             seconds = run.total_run_time.total_seconds()
             return FlowRun(name, run.state.name or "", round(seconds, 1), run.state.message or "")
         await anyio.sleep(0.5)

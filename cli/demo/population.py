@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 
 from sqlalchemy import Connection
 
-from core.database import insert_rows
+from core.database import insert_rows, rows
 from core.ids import new_id
 from core.vocabulary import Category, Channel, ConsentLevel, LawfulBasis, Purpose
 from delivery.consents import ConsentEntry
@@ -64,9 +64,10 @@ MONTHS = 7
 
 
 def load(connection: Connection, *, now: datetime, people: int = PEOPLE, seed: int = SEED) -> list[str]:
-    """Write the population; the ids of its people in order. Loading it twice changes nothing but new money rows."""
-    dice = random.Random(seed)
-    persons = [_person(number, dice, now) for number in range(people)]
+    """Write a population beside those of earlier runs; the ids of its people in order."""
+    earlier = int(rows(connection, "SELECT count(*) FROM users")[0][0])
+    dice = random.Random(seed + earlier)
+    persons = [_person(earlier + number, dice, now) for number in range(people)]
     add_people(connection, persons)
     ids = [person.id for person in persons]
     _preferences(connection, ids, dice, now)
