@@ -1,6 +1,23 @@
 """The schema, one file per aggregate; `Base.metadata` is what migrations are checked against."""
 
-from core.models.analytics import DeliveryRate
+from core.models.analytics import (
+    Alarm,
+    CampaignDay,
+    DeliveryRate,
+    EngagementScore,
+    EventHour,
+    FrequencyCap,
+    LatencyHour,
+    QueueSample,
+    Report,
+    RollupState,
+    SendChoice,
+    SendTime,
+    SendTimeFit,
+    TryDomain,
+    TrySlot,
+    UserDay,
+)
 from core.models.base import Base, Sealed, SealedBytes, seal, unseal
 from core.models.consents import Consent, PendingWithdrawal, Suppression
 from core.models.events import AuditEntry, Callback, DeliveryEvent
@@ -10,7 +27,9 @@ from core.models.notifications import Attempt, DeadLetter, Notification
 from core.models.users import ContactPoint, Preference, User
 
 __all__ = [
-    "Attempt", "AuditEntry", "Base", "Bill", "Budget", "Callback", "Consent", "ContactPoint", "DeadLetter",
-    "DeliveryEvent", "DeliveryRate", "Goal", "InboundMessage", "Notification", "PendingWithdrawal", "Preference", "Sealed", "SealedBytes", "Suppression",
-    "Transaction", "User", "seal", "unseal",
+    "Alarm", "Attempt", "AuditEntry", "Base", "Bill", "Budget", "Callback", "CampaignDay", "Consent", "ContactPoint",
+    "DeadLetter", "DeliveryEvent", "DeliveryRate", "EngagementScore", "EventHour", "FrequencyCap", "Goal",
+    "InboundMessage", "LatencyHour", "Notification", "PendingWithdrawal", "Preference", "QueueSample", "Report",
+    "RollupState", "Sealed", "SealedBytes", "SendChoice", "SendTime", "SendTimeFit", "Suppression", "Transaction",
+    "TryDomain", "TrySlot", "User", "UserDay", "seal", "unseal",
 ]  # fmt: skip
