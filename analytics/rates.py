@@ -76,7 +76,9 @@ def summarise(events: pd.DataFrame, *, now: datetime, pending_sla: timedelta = M
     left out. No events give an empty frame with all columns.
     """
     require_columns(events, EVENTS)
-    known = events[events["at"] <= now] if len(events) else events
+    # Arrow instants overflow when subtracted from pandas' missing ones: all become pandas' own first
+    known = events.assign(at=events["at"].astype("datetime64[us, UTC]"))
+    known = known[known["at"] <= now]
     machine = np.where(
         known["is_machine"].astype(bool) & known["event"].isin(["opened", "clicked"]), " by machine", ""
     )
@@ -85,9 +87,8 @@ def summarise(events: pd.DataFrame, *, now: datetime, pending_sla: timedelta = M
     firsts = known.assign(kind=kind).pivot_table(
         index=_TRY, columns="kind", values="at", aggfunc="min", observed=True
     )
-    firsts = firsts.reindex(columns=_KINDS).astype(
-        "datetime64[us, UTC]"
-    )  # a kind that never happened has no type
+    # a kind that never happened has no type of its own
+    firsts = firsts.reindex(columns=_KINDS).astype("datetime64[us, UTC]")
     tries = sent[[*_TRY, "user_id", "message_type", "domain_or_carrier", "at"]].rename(
         columns={"at": "sent_at"}
     )
