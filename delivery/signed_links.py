@@ -1,27 +1,38 @@
-"""Signed links in messages: they name a notification, never a person, and open nothing without our signature."""
+"""Signed links in messages: they name a row, never a person, and open nothing without our signature."""
 
 import base64
+import re
 from uuid import UUID
 
 from core.crypto import keyring
 from core.errors import InvalidSignature
 from core.settings import settings
 
-_PURPOSE = "link"
+LINK = "link"
+"""Stands for a notification: unsubscribe and preferences."""
+CONFIRM = "confirm"
+"""Stands for a consent that waits for its confirmation."""
+
+_TOKEN = re.compile(r"([A-Za-z0-9_-]{22})\.([A-Za-z0-9_-]{22})")
 
 
-def token_for(notification_id: UUID) -> str:
-    """A URL-safe token that stands for one notification: its id and our 128-bit signature."""
-    name = base64.urlsafe_b64encode(notification_id.bytes).rstrip(b"=").decode()
-    return f"{name}.{keyring().sign(name, purpose=_PURPOSE)}"
+def token_for(row_id: UUID, *, purpose: str = LINK) -> str:
+    """A URL-safe token that stands for one row: its id and our 128-bit signature, good for one purpose."""
+    name = base64.urlsafe_b64encode(row_id.bytes).rstrip(b"=").decode()
+    return f"{name}.{keyring().sign(name, purpose=purpose)}"
+
+
+def row_of(token: str, *, purpose: str = LINK) -> UUID:
+    """The row that a genuine token stands for; InvalidSignature for any other text."""
+    found = _TOKEN.fullmatch(token)
+    if found is None or not keyring().signed(found[1], found[2], purpose=purpose):
+        raise InvalidSignature("this link was not made by us, or was changed")
+    return UUID(bytes=base64.urlsafe_b64decode(found[1] + "=="))
 
 
 def notification_of(token: str) -> UUID:
     """The notification that a genuine token stands for; InvalidSignature for any other text."""
-    name, _, signature = token.partition(".")
-    if not keyring().signed(name, signature, purpose=_PURPOSE):
-        raise InvalidSignature("this link was not made by us, or was changed")
-    return UUID(bytes=base64.urlsafe_b64decode(name + "=="))
+    return row_of(token)
 
 
 def links_for(notification_id: UUID) -> dict[str, str]:

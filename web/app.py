@@ -12,8 +12,9 @@ from fastapi import FastAPI
 from core import database, logs
 from core import redis as redis_clients
 from core.settings import settings
-from web import health, webhooks
+from web import confirm, health, preferences, unsubscribe, webhooks
 from web.inbox import Inbox
+from web.pages import add_error_pages
 from web.tallies import Tallies
 
 
@@ -41,7 +42,9 @@ def make_app() -> FastAPI:
         title="MINGUS Notifications", docs_url=None, redoc_url=None, openapi_url=None, lifespan=lifespan
     )
     app.add_middleware(webhooks.Webhooks)
-    app.include_router(health.router)
+    for part in (health, unsubscribe, preferences, confirm):
+        app.include_router(part.router)
+    add_error_pages(app)
     return app
 
 
