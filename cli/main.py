@@ -7,6 +7,7 @@ from typer.core import TyperGroup
 
 from cli import down, env, settings_table, status, up
 from cli.demo.command import demo
+from cli.preview import preview
 from core.errors import MingusError
 
 
@@ -34,6 +35,7 @@ app.command()(demo)
 app.command()(down.down)
 app.command()(status.status)
 app.command()(env.env)
+app.command()(preview)
 app.command("settings")(settings_table.settings_table)
 
 

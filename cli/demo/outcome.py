@@ -11,7 +11,8 @@ from cli.demo.flow_runs import FlowRun
 from core.database import rows, transaction
 from delivery.catalog import catalog
 
-ARRIVED = ("delivered", "bounced", "complained")
+CRASHED = "crashed"
+"""The reason of a message that waits because an error of ours came in its way: never a result of a good run."""
 
 
 @dataclass(slots=True)
@@ -127,6 +128,8 @@ def _types(connection: Connection, since: datetime) -> dict[str, TypeOutcome]:
             outcome.skipped[reason] = outcome.skipped.get(reason, 0) + count
         elif state in {"failed", "dead"}:
             outcome.failed += count
+        elif (state == "accepted" and reason == CRASHED) or reason == CRASHED:
+            outcome.in_flight += count
         elif state == "accepted":
             outcome.deferred += count
             outcome.deferred_reasons[reason] = outcome.deferred_reasons.get(reason, 0) + count

@@ -70,7 +70,7 @@ def unsettled(since: datetime) -> tuple[int, int]:
         moving = rows(
             connection,
             "SELECT count(*) FROM notifications WHERE created_at >= %s AND (state IN ('claimed', 'sent', 'unknown')"
-            " OR (state = 'accepted' AND deliver_after <= now() + interval '5 seconds'))",
+            " OR reason = 'crashed' OR (state = 'accepted' AND deliver_after <= now() + interval '5 seconds'))",
             (since,),
         )[0][0]
         waiting = rows(connection, "SELECT count(*) FROM callbacks WHERE processed_at IS NULL")[0][0]
