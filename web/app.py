@@ -12,9 +12,10 @@ from fastapi import FastAPI
 from core import database, logs
 from core import redis as redis_clients
 from core.settings import settings
-from web import confirm, health, preferences, unsubscribe, webhooks
+from web import confirm, health, metrics, preferences, unsubscribe, webhooks
 from web.inbox import Inbox
 from web.pages import add_error_pages
+from web.replies import Replies
 from web.tallies import Tallies
 
 
@@ -22,7 +23,7 @@ from web.tallies import Tallies
 async def lifespan(app: FastAPI) -> AsyncIterator[None]:
     """Starts the writers; at the end stores what was taken and closes all connections."""
     logs.configure(settings().log_level)
-    app.state.inbox, app.state.tallies = Inbox(), Tallies()
+    app.state.inbox, app.state.tallies, app.state.replies = Inbox(), Tallies(), Replies()
     running = [asyncio.create_task(each.run()) for each in (app.state.inbox, app.state.tallies)]
     try:
         yield
@@ -31,6 +32,7 @@ async def lifespan(app: FastAPI) -> AsyncIterator[None]:
             task.cancel()
         await asyncio.gather(*running, return_exceptions=True)
         app.state.inbox.close()
+        app.state.replies.close()
         app.state.tallies.flush()
         database.dispose()
         redis_clients.disconnect()
@@ -42,7 +44,7 @@ def make_app() -> FastAPI:
         title="MINGUS Notifications", docs_url=None, redoc_url=None, openapi_url=None, lifespan=lifespan
     )
     app.add_middleware(webhooks.Webhooks)
-    for part in (health, unsubscribe, preferences, confirm):
+    for part in (health, metrics, unsubscribe, preferences, confirm):
         app.include_router(part.router)
     add_error_pages(app)
     return app

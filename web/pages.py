@@ -33,7 +33,7 @@ def _headers() -> dict[str, str]:
     style = (TEMPLATES / "style.css").read_text(encoding="utf-8").strip()
     digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
     return {
-        "Content-Security-Policy": f"default-src 'none'; style-src 'sha256-{digest}'; form-action 'self';"
+        "Content-Security-Policy": f"default-src 'none'; img-src data:; style-src 'sha256-{digest}'; form-action 'self';"
         " base-uri 'none'; frame-ancestors 'none'",
         "Referrer-Policy": "no-referrer",  # the address holds the token
         "X-Content-Type-Options": "nosniff",

@@ -17,6 +17,7 @@ from core.settings import settings
 from delivery.messages import DeliveryEvent
 from delivery.providers import provider
 from delivery.providers.base import RawCallback
+from web.replies import twiml
 
 MOST_BYTES = 256 * 1024
 PATHS: Mapping[str, str] = {
@@ -27,6 +28,9 @@ PATHS: Mapping[str, str] = {
     "/webhooks/sns": "sns",
 }
 """Path → the provider that must have signed what comes there; `…/status/{attempt id}` is found by its beginning."""
+
+TWIML_PATH = "/webhooks/twilio/inbound"
+"""Where the answer is an instruction."""
 
 MAY_FETCH = frozenset({"ses", "sns"})
 """Providers whose signature may need a certificate from the network: verified off the event loop."""
@@ -88,7 +92,8 @@ async def take(name: str, request: Request) -> Response:
         return _refused(request, name, "hung_up", 400, "the sender hung up")
     for event in events:
         tallies.count(name, event.kind)
-    return Response(status_code=204)
+    text = await request.app.state.replies.to(events)
+    return twiml(text) if request.scope["path"] == TWIML_PATH else Response(status_code=204)
 
 
 def public_url(request: Request) -> str:
