@@ -5,14 +5,12 @@ counts by group ──figures──▶ Figures (grouping, name, rates with Wilso
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Any
 
 import pandas as pd
 
-from analytics.latency import histogram, percentiles
-from analytics.machines import mark_machines
-from analytics.rates import COUNTED, rates, summarise
+from analytics.latency import merge, percentiles
+from analytics.rates import COUNTED, rates
 
 GROUPINGS: Mapping[str, Sequence[str]] = {
     "all": (),
@@ -23,9 +21,8 @@ GROUPINGS: Mapping[str, Sequence[str]] = {
 }
 """What figures are computed by; the name of a group is its values joined by a slash."""
 EVERYTHING = "all"
+BY_DOMAIN = "domain"
 PERCENTILES = (50, 95, 99)
-
-_TRY = ["notification_id", "channel", "provider"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,28 +34,18 @@ class Figures:
     values: dict[str, Any]
 
 
-def figures_of_events(
-    events: pd.DataFrame, start: datetime, end: datetime, *, now: datetime
-) -> list[Figures]:
-    """All figures of the tries sent in [start, end), from everything known about them; [] when nothing was sent.
-
-    `events` are `frames.EVENTS` with `price`; machine opens are told apart; a latency below zero is a skewed clock
-    and not counted.
-    """
-    tries = summarise(mark_machines(events), now=now)
-    tries = tries[(tries["sent_at"] >= start) & (tries["sent_at"] < end)]
-    if tries.empty:
+def all_figures(counts: pd.DataFrame, domains: pd.DataFrame, latencies: pd.DataFrame) -> list[Figures]:
+    """The figures of a window from its rollups (`load.try_counts`, `domain_counts`, `latencies`); [] when nothing was sent."""
+    if counts.empty:
         return []
-    known = events[events["at"] <= now].groupby(_TRY)
-    delivered = events[events["event"] == "delivered"].groupby(_TRY)["at"].min().rename("delivered_at")
-    cost = known["price"].max().fillna(0.0).rename("cost")
-    tries = tries.join(delivered, on=_TRY).join(cost, on=_TRY)
-    took = (tries["delivered_at"] - tries["sent_at"]).dt.total_seconds() * 1000
-    arrived = tries.assign(milliseconds=took)[(took >= 0).fillna(value=False)]
     return [
         each
         for grouping, by in GROUPINGS.items()
-        for each in figures(tries, grouping, percentiles(histogram(arrived, by), by, wanted=PERCENTILES))
+        for each in figures(
+            domains if grouping == BY_DOMAIN else counts,
+            grouping,
+            None if grouping == BY_DOMAIN else percentiles(merge([latencies], by), by, wanted=PERCENTILES),
+        )
     ]
 
 

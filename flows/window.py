@@ -1,13 +1,16 @@
-"""The windows that flows work on: half-open, UTC, parameters; a wrong one fails before the run, so it isn't retried."""
+"""The windows that flows work on: half-open, UTC, whole five minutes; a wrong parameter fails before the run begins,
+so that it is not retried.
+"""
 
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Annotated
 
 from pydantic import AfterValidator, AwareDatetime, Field
 
 from core.clock import as_utc, utc_now
 
+SLOT = timedelta(minutes=5)
 LONGEST_HOURS = 31 * 24
 
 
@@ -17,8 +20,16 @@ def _past(at: datetime) -> datetime:
     return as_utc(at)
 
 
+def _whole_slot(at: datetime) -> datetime:
+    if slot_of(at) != at:
+        raise ValueError(f"{at.isoformat()} is not at whole five minutes, take {slot_of(at).isoformat()}")
+    return at
+
+
 PastInstant = Annotated[AwareDatetime, AfterValidator(_past)]
 """An instant with a zone that is not in the future; as a parameter it gives a date picker in the UI."""
+WindowEnd = Annotated[PastInstant, AfterValidator(_whole_slot)]
+"""A past instant at whole five minutes."""
 Hours = Annotated[int, Field(ge=1, le=LONGEST_HOURS)]
 
 
@@ -33,7 +44,12 @@ class Window:
         return f"{self.start:%Y-%m-%d %H:%M} – {self.end:%Y-%m-%d %H:%M} UTC"
 
 
+def slot_of(at: datetime) -> datetime:
+    """The beginning of the five minutes that hold `at`."""
+    return datetime.fromtimestamp(at.timestamp() // SLOT.total_seconds() * SLOT.total_seconds(), UTC)
+
+
 def window_before(end: datetime | None, hours: int, now: datetime) -> Window:
-    """The `hours` hours before `end`, or before `now` when no end is given."""
-    until = as_utc(end or now)
+    """The `hours` hours before `end`; without one they reach to the end of the five minutes under way."""
+    until = as_utc(end) if end is not None else slot_of(now) + SLOT
     return Window(until - timedelta(hours=hours), until)

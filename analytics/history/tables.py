@@ -64,7 +64,7 @@ def events(
         "error_class": stacked["error_class"].to_numpy(),
         "domain": np.where(channel == "email", people.domains[person], ""),
         "is_machine": stacked["is_machine"].to_numpy(),
-        "price": stacked["price"].to_numpy(),
+        "price": pa.array(stacked["price"].to_numpy(), from_pandas=True),
         "recorded_at": _instant(recorded),
     }
     if attempt_ids is not None:

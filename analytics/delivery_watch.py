@@ -1,0 +1,83 @@
+"""Is delivery falling? Each provider's five-minute windows of the last day against what is normal for their hour."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+import pandas as pd
+
+from analytics.alarms import fit_baseline, scan
+
+LEARNT_FROM = timedelta(days=28)
+JUDGED = timedelta(hours=24)
+STILL = timedelta(minutes=30)
+"""An alarm lasts until half an hour has passed without one."""
+LEAST_WINDOWS = 288
+"""A day of windows with tries: below that nothing is called normal yet."""
+
+
+@dataclass(frozen=True, slots=True)
+class Watch:
+    """One stream (channel/provider): whether it alarms now, since when, and the numbers that say so.
+
+    `learning` means that there is too little past to judge by. `windows` are the judged ones with `z` and `limit`.
+    """
+
+    subject: str
+    learning: bool
+    alarmed: bool
+    since: datetime | None
+    rate: float | None
+    normal: float | None
+    windows: pd.DataFrame
+
+    def sentence(self) -> str:
+        """For people."""
+        if self.learning:
+            return f"{self.subject}: still learning what is normal."
+        if not self.alarmed:
+            return f"{self.subject}: as usual ({self.normal:.1%} within 10 minutes)."
+        return (
+            f"{self.subject}: {self.rate:.1%} within 10 minutes in place of {self.normal:.1%},"
+            f" since {self.since:%Y-%m-%d %H:%M} UTC."
+        )
+
+
+def watch(
+    streams: pd.DataFrame, *, now: datetime, incidents: Sequence[tuple[datetime, datetime]] = ()
+) -> list[Watch]:
+    """One `Watch` per channel and provider of `streams` (`load.streams` of the last 28 days and one).
+
+    `incidents` are earlier alarms [start, end): what is normal is learnt outside them.
+    """
+    bad_times = [(pd.Timestamp(start), pd.Timestamp(end)) for start, end in incidents]
+    return [
+        _judge(f"{channel}/{provider}", windows[["at", "hits", "total"]], now, bad_times)
+        for (channel, provider), windows in streams.groupby(["channel", "provider"])
+    ]
+
+
+def _judge(
+    subject: str, windows: pd.DataFrame, now: datetime, bad_times: list[tuple[pd.Timestamp, pd.Timestamp]]
+) -> Watch:
+    recent = windows["at"] >= now - JUDGED
+    past = windows[~recent]
+    if len(past) < LEAST_WINDOWS:
+        return Watch(subject, True, False, None, None, None, windows[recent])
+    judged = scan(windows[recent], fit_baseline(past, bad_times))
+    alarms = judged[judged["alarm"]]
+    fresh = alarms[alarms["at"] >= now - STILL]
+    normal = float(judged["baseline"].mean()) if len(judged) else float("nan")
+    if fresh.empty:
+        return Watch(subject, False, False, None, None, normal, judged)
+    since = _run_start(alarms["at"])
+    bad = judged[judged["at"] >= since]
+    rate = float(bad["hits"].sum() / bad["total"].sum())
+    return Watch(subject, False, True, since.to_pydatetime(), rate, float(bad["baseline"].mean()), judged)
+
+
+def _run_start(alarms: "pd.Series[pd.Timestamp]") -> pd.Timestamp:
+    """The first alarm of the run that the last one belongs to."""
+    ordered = alarms.sort_values()
+    breaks = ordered.diff() > STILL
+    return pd.Timestamp(ordered[breaks].max() if breaks.any() else ordered.iloc[0])
