@@ -16,6 +16,7 @@ from sqlalchemy import Connection, Engine, create_engine
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 
+from core.crash_points import crash_point
 from core.settings import Settings, settings
 
 psycopg2.extras.register_uuid()  # type: ignore[no-untyped-call]
@@ -79,6 +80,8 @@ def transaction() -> Iterator[Connection]:
         try:
             with connection.begin():
                 yield connection
+                crash_point("before_commit")
+            crash_point("after_commit")
         finally:
             del _after_commit[id(connection)]
     for action in waiting:

@@ -1,12 +1,14 @@
 """The circuit breaker of each provider, shared by all workers through Redis.
 
-Over the last 30 seconds a provider whose failures reach 5 and half of its calls is taken out for 5 to 60 seconds
+Over the last 30 seconds a provider whose failed calls reach 5 and half of all is taken out for 5 to 60 seconds
 (doubling, with jitter); then one probe at a time is let through until one succeeds. Without Redis every provider
 counts as up: a breaker saves time, it never decides about safety.
 """
 
 import random
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
@@ -24,23 +26,54 @@ class Health(StrEnum):
     DOWN = "down"
 
 
-def of(providers: Collection[str]) -> dict[str, Health]:
-    """The health of each; PROBE is handed out to one caller at a time, who should send one message only."""
+@dataclass(slots=True)
+class Calls:
+    """What calls to one provider came to; `broken`: it will not work before somebody mends our account."""
+
+    good: int = 0
+    bad: int = 0
+    broken: bool = False
+
+
+class Standing(dict[str, Health]):
+    """The health of each provider that was asked about. PROBE stands for one call of one message, handed out once."""
+
+    _used: frozenset[str] = frozenset()
+
+    def used(self, providers: Collection[str]) -> None:
+        """Tell which providers will be called: a probe that nobody uses is given back."""
+        self._used = frozenset(providers)
+
+    @property
+    def unused_probes(self) -> list[str]:
+        """Probes that nobody has used."""
+        return [name for name, health in self.items() if health is Health.PROBE and name not in self._used]
+
+
+@contextmanager
+def of(providers: Collection[str]) -> Iterator[Standing]:
+    """The health of each, for as long as a plan is made."""
     names = sorted(providers)
     try:
-        found = script(_SCRIPT)(keys=[_PREFIX + name for name in names], args=["ask"])
+        found = script(_SCRIPT)(keys=[_PREFIX + name for name in names], args=["ask"]) if names else []
+        standing = Standing(
+            {name: Health(answer.decode()) for name, answer in zip(names, found, strict=True)}
+        )
     except REDIS_AWAY:
-        return dict.fromkeys(names, Health.UP)
-    return {name: Health(answer.decode()) for name, answer in zip(names, found, strict=True)}
+        standing = Standing(dict.fromkeys(names, Health.UP))
+    try:
+        yield standing
+    finally:
+        _give_back(standing.unused_probes)
 
 
-def record(results: Mapping[str, tuple[int, int]], *, misconfigured: Collection[str] = ()) -> None:
-    """Count (good, bad) calls per provider; a misconfigured one is taken out at once."""
+def record(results: Mapping[str, Calls]) -> None:
+    """Count calls; a provider that is broken is taken out at once."""
     if not results:
         return
     arguments: list[str | int | float] = ["record"]
-    for name, (good, bad) in results.items():
-        arguments += [good, bad, int(name in misconfigured), random.uniform(0.8, 1.2)]
+    for calls in results.values():
+        arguments += [calls.good, calls.bad, int(calls.broken), random.uniform(0.8, 1.2)]
     try:
         script(_SCRIPT)(keys=[_PREFIX + name for name in results], args=arguments)
     except REDIS_AWAY:
@@ -50,3 +83,11 @@ def record(results: Mapping[str, tuple[int, int]], *, misconfigured: Collection[
 def reset(provider: str) -> None:
     """Forget what is known about `provider` (after an operator has mended it)."""
     client().delete(_PREFIX + provider, _PREFIX + provider + ":probe")
+
+
+def _give_back(names: Collection[str]) -> None:
+    if names:
+        try:
+            client().delete(*(f"{_PREFIX}{name}:probe" for name in names))
+        except REDIS_AWAY:
+            return

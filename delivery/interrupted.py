@@ -1,36 +1,38 @@
 """Attempts whose end nobody here knows: found again from their rows, and repeated where a repeat is safe."""
 
 import time
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections import defaultdict
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from uuid import UUID
 
 from sqlalchemy import Connection
 
 from core.clock import utc_now
-from core.database import rows, transaction
+from core.database import rows
 from core.settings import settings
-from core.vocabulary import Channel
+from core.vocabulary import Channel, ErrorClass, OutcomeKind
 from delivery import health
 from delivery.catalog import message_type
-from delivery.messages import RenderedMessage, Transmission
+from delivery.messages import Outcome, RenderedMessage, Transmission
 from delivery.providers import provider
 from delivery.routing import Route
-from delivery.settlement import Sent, health_of, settle
+from delivery.settlement import Sent, health_of, settle_surely
 from delivery.transmission import open_rendering, transmission_of, transmit
 
 SAME_KEY_FOR = timedelta(hours=23)
 """How long an idempotent provider surely remembers a key (Resend: 24 h)."""
+NOBODYS_FENCE = -1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Interrupted:
-    """An attempt that was opened and whose outcome is not known; `sent.fence` is the next fence of its row."""
+    """An attempt that was opened and whose outcome is not known."""
 
     sent: Sent
-    key: str
     opened_at: datetime
+    contact_point_id: UUID
     rendered_sealed: bytes | None
 
     @property
@@ -42,53 +44,88 @@ class Interrupted:
             and self.opened_at > utc_now() - SAME_KEY_FOR
         )
 
-    def rendering(self) -> tuple[str, RenderedMessage]:
-        """(address, message) as they were sent."""
-        return open_rendering(self.rendered_sealed or b"", self.sent.attempt_id)
+    def rendering(self) -> tuple[str, RenderedMessage] | None:
+        """(address, message) as they were sent; None when they have been erased."""
+        if self.rendered_sealed is None:
+            return None
+        return open_rendering(self.rendered_sealed, self.sent.attempt_id)
 
 
-def interrupted_attempts(connection: Connection, notification_ids: Sequence[UUID]) -> list[Interrupted]:
-    """The unsettled attempts of these notifications, with all members of their batches, in the batches' order."""
+def interrupted_calls(connection: Connection, taken: Collection[UUID]) -> list[list[Interrupted]]:
+    """The calls of these notifications that were not settled, each with all members of its batch in their order.
+
+    Members that are not among `taken` are somebody else's to move: they come under a fence that nobody holds.
+    """
     found = rows(
         connection,
         "WITH open AS (SELECT DISTINCT key FROM attempts WHERE notification_id = ANY(%s::uuid[]) AND closes = ''"
         "  AND (closed_at IS NULL OR outcome = 'unknown'))"
-        " SELECT a.id, n.id, n.user_id, n.message_type, n.fence + 1, n.tries, a.channel, a.provider, a.units, c.domain,"
-        " c.address_index, n.expires_at, a.key, a.opened_at, a.rendered_sealed"
+        " SELECT a.id, n.id, n.user_id, n.message_type, n.fence, n.tries, a.channel, a.provider, a.units,"
+        " COALESCE(c.domain, ''), c.address_index, n.expires_at, a.key, a.opened_at, a.rendered_sealed,"
+        " a.cost_estimate, a.contact_point_id"
         " FROM open JOIN attempts a ON a.key = open.key JOIN notifications n ON n.id = a.notification_id"
-        " JOIN contact_points c ON c.id = a.contact_point_id ORDER BY a.key, a.position",
-        ([str(each) for each in notification_ids],),
+        " LEFT JOIN contact_points c ON c.id = a.contact_point_id ORDER BY a.key, a.position",
+        ([str(each) for each in taken],),
     )
-    return [
-        Interrupted(
-            sent=Sent(
-                attempt_id=r[0], notification_id=r[1], user_id=r[2], type=message_type(r[3]), fence=r[4], tries=r[5],
-                route=Route(Channel(r[6]), r[7]), units=r[8], domain=r[9], address_index=bytes(r[10]),
-                expires_at=r[11],
-            ),
-            key=r[12], opened_at=r[13], rendered_sealed=bytes(r[14]) if r[14] is not None else None,
+    calls: dict[str, list[Interrupted]] = defaultdict(list)
+    for r in found:
+        sent = Sent(
+            attempt_id=r[0], notification_id=r[1], user_id=r[2], type=message_type(r[3]),
+            fence=r[4] if r[1] in taken else NOBODYS_FENCE, tries=r[5], route=Route(Channel(r[6]), r[7]), key=r[12],
+            units=r[8], cost_estimate=r[15], domain=r[9], address_index=bytes(r[10] or b""), expires_at=r[11],
+            opened_at=r[13],
+        )  # fmt: skip
+        calls[sent.key].append(
+            Interrupted(
+                sent=sent,
+                opened_at=r[13],
+                contact_point_id=r[16],
+                rendered_sealed=bytes(r[14]) if r[14] is not None else None,
+            )
         )
-        for r in found
-    ]  # fmt: skip
+    return list(calls.values())
 
 
-def repeat(interrupted: Sequence[Interrupted]) -> None:
+def repeat(calls: Sequence[Sequence[Interrupted]]) -> None:
     """Make the same calls again, same keys, same bytes, and settle what they answer."""
-    if not interrupted:
+    members = [each for call in calls for each in call]
+    if not members:
         return
     deadline = time.monotonic() + settings().lease_seconds * 0.8
-    outcomes = transmit(
-        [(each.sent.route.provider, _transmission(each)) for each in interrupted], deadline=deadline
+    answers = transmit(
+        [(each.sent.route.provider, _transmission(each)) for each in members], deadline=deadline
     )
-    sent = [each.sent for each in interrupted]
-    good_and_bad, misconfigured = health_of(sent, outcomes)
-    health.record(good_and_bad, misconfigured=misconfigured)
-    with transaction() as connection:
-        settle(connection, sent, outcomes, now=utc_now(), resolved_by="repeat")
+    sent = [each.sent for each in members]
+    health.record(health_of(sent, answers))
+    settle_surely(sent, as_said_of_the_first(answers), resolved_by="repeat")
+
+
+def as_said_of_the_first(answers: Mapping[UUID, Outcome]) -> dict[UUID, Outcome]:
+    """What the answers to a repeat say about the first call.
+
+    A taken one is proof, and so is a refusal of the message itself: a taken message's key would have been answered
+    with the first answer. Whatever hinders the repeat (a limit, the network, the account, the first call still being
+    worked on) leaves the first call as unknown as it was.
+    """
+    return {
+        attempt_id: answer
+        if answer.kind is OutcomeKind.ACCEPTED
+        or (answer.kind is OutcomeKind.REFUSED_FOR_GOOD and not answer.misconfigured)
+        else replace(
+            answer,
+            kind=OutcomeKind.UNKNOWN,
+            error_class=ErrorClass.TRANSIENT_NETWORK,
+            code="repeat_" + answer.code,
+        )
+        for attempt_id, answer in answers.items()
+    }
 
 
 def _transmission(each: Interrupted) -> Transmission:
-    address, message = each.rendering()
+    rendering = each.rendering()
+    if rendering is None:
+        raise ValueError("only what is `repeatable` can be repeated")
+    address, message = rendering
     return transmission_of(
         attempt_id=each.sent.attempt_id,
         notification_id=each.sent.notification_id,
@@ -96,6 +133,6 @@ def _transmission(each: Interrupted) -> Transmission:
         provider_name=each.sent.route.provider,
         address=address,
         message=message,
-        key=each.key,
+        key=each.sent.key,
         expires_at=each.sent.expires_at,
     )

@@ -85,6 +85,10 @@ class Outcome:
     next_channel: bool = False
 
 
+LEASE_OVER = Outcome(OutcomeKind.RETRY_LATER, code="lease_over", error_class=ErrorClass.CAPACITY)
+"""Not sent, because the claim would have run out or the worker stops: released at once, no try counted."""
+
+
 @dataclass(frozen=True, slots=True)
 class DeliveryEvent:
     """One thing that a provider told us later, in our words, with the raw payload kept.

@@ -8,7 +8,7 @@ from sqlalchemy import Connection
 from core.vocabulary import Channel, ErrorClass, EventKind
 from delivery import opt_out, suppressions
 from delivery.messages import DeliveryEvent
-from delivery.settlement import revocation
+from delivery.refusals import revocation
 from delivery.suppressions import SuppressionRequest
 
 REASONS: Mapping[EventKind, str] = {

@@ -15,7 +15,7 @@ from sqlalchemy import Connection
 from core.clock import utc_now
 from core.database import rows, transaction
 from core.vocabulary import Channel, EventKind, OutcomeKind, State, Urgency
-from delivery import callbacks, inbound, ledger, opt_out, suppressions
+from delivery import booking, callbacks, inbound, ledger, opt_out, suppressions
 from delivery.callbacks import receive
 from delivery.catalog import message_type
 from delivery.ledger import ClosedAttempt, Fact
@@ -131,12 +131,16 @@ def _close_unknown(connection: Connection, matched: Sequence[tuple[DeliveryEvent
         for event, found in matched
         if event.kind in EVENT_TARGETS
     }
-    ledger.close_attempts(connection, list(proofs.values()), resolved_by="receipt")
+    closed = ledger.close_attempts(connection, list(proofs.values()), resolved_by="receipt")
+    if closed:
+        ledger.mark_doubled(connection, {m.notification_id for _, m in matched if m.attempt_id in closed})
+    real = {found.attempt_id: event.price for event, found in matched if event.price is not None}
+    booking.book(connection, {**dict.fromkeys(closed), **real})
 
 
 def _move(connection: Connection, matched: Sequence[tuple[DeliveryEvent, _Match]], now: datetime) -> None:
     """Move the notifications, all with the same target and code at once: the legal moves make their order irrelevant."""
-    together: dict[tuple[State, str], list[UUID]] = defaultdict(list)
+    together: dict[tuple[State, str], list[_Match]] = defaultdict(list)
     for event, found in matched:
         target = EVENT_TARGETS.get(event.kind)
         if target is None:
@@ -144,9 +148,15 @@ def _move(connection: Connection, matched: Sequence[tuple[DeliveryEvent, _Match]
         failed = target in {State.FAILED, State.BOUNCED}
         if failed and _may_fall_back(event, found) and _fall_back(connection, event, found, now):
             continue
-        together[target, event.code].append(found.notification_id)
-    for (target, code), ids in together.items():
-        ledger.move_by_proof(connection, ids, target, reason=code)
+        together[target, event.code].append(found)
+    for (target, code), proven in together.items():
+        ledger.move_by_proof(
+            connection,
+            [each.notification_id for each in proven],
+            target,
+            reason=code,
+            said_of=[each.attempt_id for each in proven],
+        )
 
 
 def _may_fall_back(event: DeliveryEvent, found: _Match) -> bool:
@@ -174,5 +184,5 @@ def _fact(event: DeliveryEvent, found: _Match) -> Fact:
         at=event.at, kind=event.kind, channel=found.channel, provider=found.provider,
         notification_id=found.notification_id, attempt_id=found.attempt_id, user_id=found.user_id,
         message_type=found.message_type, code=event.code, error_class=event.error_class or "", domain=found.domain,
-        is_machine=event.is_machine, price=event.price,
+        is_machine=event.is_machine,
     )  # fmt: skip

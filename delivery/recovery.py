@@ -4,7 +4,9 @@ Everything works from Postgres alone; an empty Redis costs a second, a killed wo
 """
 
 import logging
-from collections.abc import Collection, Mapping, Sequence
+import time
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 from uuid import UUID
 
@@ -12,15 +14,14 @@ from sqlalchemy import Connection
 
 from core.database import execute, rows, transaction
 from core.settings import settings
-from core.vocabulary import ErrorClass, State
-from delivery import ledger
-from delivery.interrupted import interrupted_attempts, repeat
+from delivery.holding import bury_poison
+from delivery.providers import provider
 
 log = logging.getLogger(__name__)
 
-KILLS_ITS_WORKER = "kills_its_worker"
 REPUBLISH_AFTER = 20.0
 """Seconds after which an id that was published but not claimed is published again; a repeat is harmless."""
+PAGE = 1000
 
 
 class Due(NamedTuple):
@@ -53,84 +54,94 @@ def due(room: Mapping[str, int]) -> dict[str, list[Due]]:
 
 
 def unpublish(ids: Sequence[UUID]) -> None:
-    """Make ids due again at once, because the broker did not take them."""
+    """Make ids due again at once, because the broker did not take them or their worker stops."""
     with transaction() as connection:
         execute(
             connection,
-            "UPDATE notifications SET publish_after = now() WHERE id = ANY(%s::uuid[]) AND state = 'accepted'",
+            "UPDATE notifications SET publish_after = GREATEST(deliver_after, now()) WHERE id = ANY(%s::uuid[])"
+            " AND state = 'accepted'",
             ([str(each) for each in ids],),
         )
 
 
-def recover_lapsed(*, limit: int = 1000) -> dict[str, int]:
-    """Give every claim whose lease is over its next step; how many took each.
+def recover_lapsed(*, for_seconds: float = 10.0) -> dict[str, int]:
+    """Give every claim whose lease is over its next step; how many took each. No provider is called here.
 
-    Without an unsettled attempt: back to the lane. At a provider with idempotency keys: the same call again, same
-    key, same bytes. Elsewhere: unknown, to be resolved by receipt or by the provider's list.
+    released  no provider was called: back to the lane, later with every claim that ended without a word
+    unknown   a provider may have it: `delivery.unknowns` repeats where a key makes it safe, or asks
+    sent      an attempt was taken and only the state was lost
+    buried    it has ended its workers too often
     """
+    counts: Counter[str] = Counter()
+    until = time.monotonic() + for_seconds
+    while time.monotonic() < until:
+        found = _recover_page()
+        counts.update(found)
+        if sum(found.values()) < PAGE:
+            break
+    if counts:
+        log.warning("claims_recovered", extra={"counts": dict(counts)})
+    return dict(counts)
+
+
+def _recover_page() -> dict[str, int]:
     with transaction() as connection:
         lapsed = rows(
             connection,
-            "SELECT id, claims FROM notifications WHERE state = 'claimed' AND lease_until < now()"
-            " ORDER BY lease_until LIMIT %s FOR UPDATE SKIP LOCKED",
-            (limit,),
+            "SELECT n.id, n.claims,"
+            " (SELECT max(a.provider) FROM attempts a WHERE a.notification_id = n.id AND a.closes = ''"
+            "  AND (a.closed_at IS NULL OR a.outcome = 'unknown')),"
+            " EXISTS (SELECT FROM attempts a WHERE a.notification_id = n.id AND a.closes = ''"
+            "  AND a.outcome = 'accepted')"
+            " FROM notifications n WHERE n.state = 'claimed' AND n.lease_until <= now()"
+            " ORDER BY n.lease_until LIMIT %s FOR UPDATE SKIP LOCKED",
+            (PAGE,),
         )
-        if not lapsed:
-            return {}
-        interrupted = interrupted_attempts(connection, [row[0] for row in lapsed])
-        held = {each.sent.notification_id for each in interrupted}
-        poison = {row[0] for row in lapsed if row[0] in held and row[1] > settings().claims_before_dead}
-        taken = {row[0] for row in lapsed}
-        repeatable = {each.sent.notification_id for each in interrupted if each.repeatable} & taken - poison
-        unknowable = held & taken - repeatable - poison
-        released = execute(
-            connection,
-            "UPDATE notifications SET state = 'accepted', lease_until = NULL, publish_after = now(),"
-            " updated_at = now() WHERE id = ANY(%s::uuid[]) AND state = 'claimed'",
-            ([str(row[0]) for row in lapsed if row[0] not in held],),
-        )
-        # The fence grows, so that the silent worker's late word can't move the notification any more.
-        execute(
-            connection,
-            "UPDATE notifications SET fence = fence + 1, claims = claims + 1, updated_at = now(),"
-            " lease_until = now() + make_interval(secs => %s) WHERE id = ANY(%s::uuid[])",
-            (settings().lease_seconds, [str(each) for each in repeatable]),
-        )
-        execute(
-            connection,
-            "UPDATE notifications SET state = %s, reason = 'worker_lost', fence = fence + 1, claims = 0,"
-            " lease_until = NULL, updated_at = now() WHERE id = ANY(%s::uuid[])",
-            (State.UNKNOWN, [str(each) for each in unknowable]),
-        )
-        bury_poison(connection, poison)
-    repeat([each for each in interrupted if each.repeatable and each.sent.notification_id not in poison])
-    counts = {"released": released, "repeated": len(repeatable), "unknown": len(unknowable)}
-    log.warning("claims_recovered", extra={"counts": counts})
-    return counts
+        unknown: dict[bool, list[UUID]] = {True: [], False: []}
+        for row in lapsed:
+            if row[2]:
+                unknown[provider(row[2]).idempotent].append(row[0])
+        sent = [row[0] for row in lapsed if row[3] and not row[2]]
+        rest = [(row[0], row[1]) for row in lapsed if not row[2] and not row[3]]
+        buried = [each for each, claims in rest if claims > settings().claims_before_dead]
+        return {
+            "unknown": _to_unknown(connection, unknown[True], look_after=0)
+            + _to_unknown(connection, unknown[False], look_after=settings().unknown_settle_seconds),
+            "sent": _to_sent(connection, sent),
+            "buried": bury_poison(connection, buried) if buried else 0,
+            "released": _release(connection, [each for each, _ in rest if each not in set(buried)]),
+        }
 
 
-def bury_poison(connection: Connection, ids: Collection[UUID], trace_reference: str = "") -> None:
-    """Put notifications that end their workers again and again where they can do no more harm."""
-    buried = rows(
+def _to_unknown(connection: Connection, ids: Sequence[UUID], *, look_after: int) -> int:
+    """Due for a look at once where a repeat is safe, else after the settle time.
+
+    The fence grows, so that the silent worker's late word can't move the notification any more; `claims` stay
+    counted, because looking at it may be what ends a worker.
+    """
+    return execute(
         connection,
-        "UPDATE notifications SET state = 'dead', reason = %s, lease_until = NULL, final_at = now(), updated_at = now()"
-        " WHERE id = ANY(%s::uuid[]) AND state IN ('accepted', 'claimed') RETURNING id, claims",
-        (KILLS_ITS_WORKER, [str(each) for each in ids]),
-    )
-    ledger.bury(
-        connection, [(row[0], KILLS_ITS_WORKER, ErrorClass.OURS, row[1], trace_reference) for row in buried]
+        "UPDATE notifications SET state = 'unknown', reason = 'worker_lost', fence = fence + 1, lease_until = NULL,"
+        " updated_at = now(), deliver_after = now() + make_interval(secs => %s) WHERE id = ANY(%s::uuid[])",
+        (look_after, [str(each) for each in ids]),
     )
 
 
-def note_crash(notification_id: UUID, *, trace_reference: str) -> None:
-    """Count a delivery that ended in an error of ours, and give it time; too many bring it to the dead letters."""
-    with transaction() as connection:
-        claims = rows(
-            connection,
-            "UPDATE notifications SET claims = claims + 1, reason = 'crashed', updated_at = now(),"
-            " publish_after = now() + make_interval(secs => 5 * power(2, claims)) WHERE id = %s AND state = 'accepted'"
-            " RETURNING claims",
-            (notification_id,),
-        )
-        if claims and claims[0][0] > settings().claims_before_dead:
-            bury_poison(connection, [notification_id], trace_reference)
+def _to_sent(connection: Connection, ids: Sequence[UUID]) -> int:
+    return execute(
+        connection,
+        "UPDATE notifications SET state = 'sent', lease_until = NULL, claims = 0, updated_at = now(),"
+        " sent_at = COALESCE(sent_at, now()) WHERE id = ANY(%s::uuid[])",
+        ([str(each) for each in ids],),
+    )
+
+
+def _release(connection: Connection, ids: Sequence[UUID]) -> int:
+    """The first time at once; a message that does it again waits 4, 8, 16 … seconds."""
+    return execute(
+        connection,
+        "UPDATE notifications SET state = 'accepted', lease_until = NULL, updated_at = now(),"
+        " publish_after = now() + make_interval(secs => CASE WHEN claims > 1 THEN LEAST(power(2, claims), 300)"
+        "  ELSE 0 END) WHERE id = ANY(%s::uuid[])",
+        ([str(each) for each in ids],),
+    )

@@ -1,8 +1,10 @@
 """From outcomes to the ledger: attempts closed, states moved, side effects written, in one transaction."""
 
+import logging
+import random
+import time
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -11,15 +13,24 @@ from uuid import UUID
 
 from sqlalchemy import Connection
 
-from core.vocabulary import Channel, OutcomeKind, Purpose, State, Urgency
-from delivery import consents, costs, ledger, suppressions
+from core.clock import utc_now
+from core.database import DATABASE_AWAY, transaction
+from core.settings import settings
+from core.vocabulary import OutcomeKind, State, Urgency
+from delivery import ledger
 from delivery.catalog import MessageType
-from delivery.consents import ConsentEntry
-from delivery.ledger import ClosedAttempt, Fact, Move
-from delivery.messages import Outcome
+from delivery.health import Calls
+from delivery.ledger import ClosedAttempt, Fact, Letter, Move
+from delivery.messages import LEASE_OVER, Outcome
+from delivery.providers import provider
 from delivery.reactions import Reaction, closes, reaction, retry_at
+from delivery.refusals import Refusal, protect_refused
 from delivery.routing import Route
-from delivery.suppressions import SuppressionRequest
+
+log = logging.getLogger(__name__)
+
+REPEAT_SECONDS = 5
+LONGEST_DOUBT = 600.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,12 +44,17 @@ class Sent:
     fence: int
     tries: int
     route: Route
+    key: str
+    """The call's idempotency key: members of one batch share it."""
     units: int
+    cost_estimate: Decimal
     domain: str
     address_index: bytes
     expires_at: datetime
     evidence: dict[str, Any] | None = None
     """Why it was allowed: rule version and consent row, kept on the notification."""
+    opened_at: datetime | None = None
+    """When the attempt was opened, where that is long ago."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +65,22 @@ class Settled:
     again: Mapping[UUID, Route]
 
 
+def settle_surely(sent: Sequence[Sent], outcomes: Mapping[UUID, Outcome], *, resolved_by: str) -> Settled:
+    """`settle` in its own transaction, tried again while the database is away: what a provider said is not forgotten
+    for a restart. After a lease's time the error is raised, and the attempts count as interrupted.
+    """
+    until = time.monotonic() + settings().lease_seconds
+    while True:
+        try:
+            with transaction() as connection:
+                return settle(connection, sent, outcomes, now=utc_now(), resolved_by=resolved_by)
+        except DATABASE_AWAY as error:
+            if time.monotonic() > until:
+                raise
+            log.warning("settlement_waits", extra={"error": type(error).__name__, "attempts": len(sent)})
+            time.sleep(random.uniform(0.2, 1.0))
+
+
 def settle(
     connection: Connection,
     sent: Sequence[Sent],
@@ -57,17 +89,11 @@ def settle(
     now: datetime,
     resolved_by: str,
 ) -> Settled:
-    """Write the outcomes; a notification that was fenced or already receipted keeps its newer state."""
-    moves: dict[UUID, Move] = {}
-    again: dict[UUID, Route] = {}
-    letters: list[tuple[UUID, str, str, int, str]] = []
-    for each in sent:
-        outcome = outcomes[each.attempt_id]
-        moves[each.notification_id] = step = _move(each, outcome, now)
-        if step.target is State.ACCEPTED and step.deliver_after == now:
-            again[each.notification_id] = each.route
-        if step.target is State.DEAD:
-            letters.append((each.notification_id, step.reason, outcome.error_class or "", each.tries + 1, ""))
+    """Write the outcomes; a notification that was fenced or already receipted keeps its newer state.
+
+    Doing it twice is doing it once.
+    """
+    moves = {each.notification_id: _move(each, outcomes[each.attempt_id], now) for each in sent}
     closed = ledger.close_attempts(
         connection, [_closed(each, outcomes[each.attempt_id]) for each in sent], resolved_by=resolved_by
     )
@@ -81,34 +107,49 @@ def settle(
     ]
     if late:
         ledger.complete_late(connection, late)
-    ledger.bury(connection, [letter for letter in letters if letter[0] in moved])
+    ledger.bury(
+        connection,
+        [
+            _letter(each, moves[each.notification_id], outcomes[each.attempt_id])
+            for each in sent
+            if each.notification_id in moved and moves[each.notification_id].target is State.DEAD
+        ],
+    )
     fresh = [each for each in sent if each.attempt_id in closed]
     ledger.record_facts(connection, _facts(fresh, outcomes, now))
-    _side_effects(connection, fresh, outcomes)
+    _protect(connection, fresh, outcomes)
     return Settled(
         moved={notification_id: moves[notification_id].target for notification_id in moved},
         again={
-            notification_id: route for notification_id, route in again.items() if notification_id in moved
+            each.notification_id: each.route
+            for each in sent
+            if each.notification_id in moved
+            and (step := moves[each.notification_id]).target is State.ACCEPTED
+            and step.deliver_after == now
         },
     )
 
 
-def health_of(
-    sent: Sequence[Sent], outcomes: Mapping[UUID, Outcome]
-) -> tuple[dict[str, tuple[int, int]], set[str]]:
-    """((good, bad) calls per provider, misconfigured providers) for the circuit breaker.
+_FAILED_CALLS = frozenset({OutcomeKind.UNKNOWN, OutcomeKind.RETRY_LATER, OutcomeKind.QUOTA_EXHAUSTED})
+
+
+def health_of(sent: Sequence[Sent], outcomes: Mapping[UUID, Outcome]) -> dict[str, Calls]:
+    """What the calls came to, for the circuit breaker: a batch is one call, and what was not sent is none.
 
     A refusal of one message is a good call: the provider works.
     """
-    counts: dict[str, list[int]] = defaultdict(lambda: [0, 0])
-    broken: set[str] = set()
+    calls: dict[str, Calls] = defaultdict(Calls)
+    counted: set[str] = set()
     for each in sent:
         outcome = outcomes[each.attempt_id]
-        bad = outcome.kind in {OutcomeKind.UNKNOWN, OutcomeKind.RETRY_LATER, OutcomeKind.QUOTA_EXHAUSTED}
-        counts[each.route.provider][bad or outcome.misconfigured] += 1
-        if outcome.misconfigured or outcome.kind is OutcomeKind.QUOTA_EXHAUSTED:
-            broken.add(each.route.provider)
-    return {name: (good, bad) for name, (good, bad) in counts.items()}, broken
+        if each.key in counted or outcome.code == LEASE_OVER.code:
+            continue
+        counted.add(each.key)
+        bad = outcome.kind in _FAILED_CALLS or outcome.misconfigured
+        tally = calls[each.route.provider]
+        tally.good, tally.bad = tally.good + (not bad), tally.bad + bad
+        tally.broken |= outcome.misconfigured or outcome.kind is OutcomeKind.QUOTA_EXHAUSTED
+    return dict(calls)
 
 
 def _move(sent: Sent, outcome: Outcome, now: datetime) -> Move:
@@ -121,13 +162,13 @@ def _move(sent: Sent, outcome: Outcome, now: datetime) -> Move:
         )  # fmt: skip
 
     why = outcome.code or str(outcome.kind)
-    if outcome.code == "lease_over":
+    if outcome.code == LEASE_OVER.code:
         return to(State.ACCEPTED, at=now + timedelta(seconds=1))
     match reaction(outcome, sent.type):
         case Reaction.DONE:
             return to(State.SENT, cost=_cost(sent, outcome))
         case Reaction.AWAIT_RECEIPT:
-            return to(State.UNKNOWN, why)
+            return to(State.UNKNOWN, why, at=look_again_at(sent, now))
         case Reaction.DEAD_LETTER:
             return to(State.DEAD, why)
         case Reaction.NEXT_ROUTE:
@@ -136,13 +177,34 @@ def _move(sent: Sent, outcome: Outcome, now: datetime) -> Move:
             return _retry(sent, outcome, now, to(State.ACCEPTED, why))
 
 
+def look_again_at(sent: Sent, now: datetime) -> datetime:
+    """When to find out what became of an unknown outcome: soon where a repeat is safe, else after the settle time.
+
+    Each look waits half as long again as the message has been in doubt, at most `LONGEST_DOUBT`.
+    """
+    settle_time = settings().unknown_settle_seconds
+    first = min(settle_time, REPEAT_SECONDS) if provider(sent.route.provider).idempotent else settle_time
+    doubted = (now - sent.opened_at).total_seconds() / 2 if sent.opened_at else 0.0
+    return now + timedelta(seconds=min(max(first, doubted), LONGEST_DOUBT) * random.uniform(1.0, 1.2))
+
+
 def _retry(sent: Sent, outcome: Outcome, now: datetime, step: Move) -> Move:
+    """Later, on any route; when tries or lifetime are used up, at once on another one where the message is urgent."""
     at = retry_at(sent.type, sent.tries, now, retry_after=outcome.retry_after)
     if sent.tries < sent.type.retries and at < sent.expires_at:
         return replace(step, deliver_after=at, tried=True)
     if sent.type.urgency in {Urgency.CRITICAL, Urgency.URGENT}:
         return replace(step, deliver_after=now)
     return replace(step, target=State.DEAD, reason="retries_exhausted")
+
+
+def _letter(sent: Sent, step: Move, outcome: Outcome) -> Letter:
+    return Letter(
+        notification_id=sent.notification_id,
+        reason=step.reason,
+        error_class=outcome.error_class or "",
+        attempts=sent.tries + 1,
+    )
 
 
 def _closed(sent: Sent, outcome: Outcome) -> ClosedAttempt:
@@ -160,7 +222,10 @@ def _closed(sent: Sent, outcome: Outcome) -> ClosedAttempt:
 
 
 def _cost(sent: Sent, outcome: Outcome) -> Decimal:
-    return outcome.price if outcome.price is not None else costs.estimate(sent.route.channel, sent.units)
+    """The provider's price, else the estimate, for as many units as the provider says that it was."""
+    if outcome.price is not None:
+        return outcome.price
+    return sent.cost_estimate * (outcome.units or sent.units) / max(1, sent.units)
 
 
 _FACT_KINDS = {OutcomeKind.ACCEPTED: "sent", OutcomeKind.REFUSED_FOR_GOOD: "failed"}
@@ -187,40 +252,21 @@ def _facts(sent: Sequence[Sent], outcomes: Mapping[UUID, Outcome], now: datetime
     ]
 
 
-def _side_effects(connection: Connection, sent: Sequence[Sent], outcomes: Mapping[UUID, Outcome]) -> None:
-    suppressions.suppress(
+def _protect(connection: Connection, sent: Sequence[Sent], outcomes: Mapping[UUID, Outcome]) -> None:
+    """Suppress and revoke where the provider's table says so."""
+    protect_refused(
         connection,
         [
-            SuppressionRequest(
+            Refusal(
+                user_id=each.user_id,
                 channel=each.route.channel,
                 address_index=each.address_index,
-                reason=outcomes[each.attempt_id].code,
-                source="provider_refusal",
                 provider=each.route.provider,
+                code=outcome.code,
+                suppress=outcome.suppress_address,
+                revoke=outcome.revoke_consent,
             )
             for each in sent
-            if outcomes[each.attempt_id].suppress_address
+            if (outcome := outcomes[each.attempt_id]).suppress_address or outcome.revoke_consent
         ],
     )
-    revoked = [each for each in sent if outcomes[each.attempt_id].revoke_consent]
-    consents.record(
-        connection, [entry for each in revoked for entry in revocation(each.user_id, each.route.channel)]
-    )
-
-
-def revocation(
-    user_id: str,
-    channel: Channel,
-    *,
-    source: str = "provider_refusal",
-    purposes: AbstractSet[str] | None = None,
-) -> list[ConsentEntry]:
-    """The ledger rows of an opt-out that covers a whole channel (or `purposes` of it)."""
-    return [
-        ConsentEntry(
-            user_id=user_id, channel=channel, purpose=purpose, granted=False, method="opt_out", source=source,
-            actor="user",
-        )
-        for purpose in Purpose
-        if purposes is None or purpose in purposes
-    ]  # fmt: skip

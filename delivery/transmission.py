@@ -4,7 +4,7 @@ import time
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import date, datetime
 from uuid import UUID
 
 import orjson
@@ -13,17 +13,15 @@ from core.errors import InvalidRequest
 from core.ids import new_id
 from core.models import SealedBytes, seal, unseal
 from core.settings import settings
-from core.vocabulary import ErrorClass, OutcomeKind
+from core.stopping import is_stopping
 from delivery import costs, keys
 from delivery.ledger import OpenAttempt
 from delivery.loading import Batch, Work
-from delivery.messages import Attachment, Outcome, RenderedMessage, Transmission
+from delivery.messages import LEASE_OVER, Attachment, Outcome, RenderedMessage, Transmission
 from delivery.planning import Planned
 from delivery.providers import provider
 from delivery.rendering import render_for
 
-LEASE_OVER = Outcome(OutcomeKind.RETRY_LATER, code="lease_over", error_class=ErrorClass.CAPACITY)
-"""Not sent, because the claim would have run out: released at once, no try counted."""
 RENDERED_PLACE = "attempts.rendered"
 
 
@@ -53,7 +51,9 @@ def prepare(
         for position, (each, message, attempt_id) in enumerate(members):
             key = shared or keys.attempt_key(attempt_id)
             number = len(batch.past.get(each.work.id, ())) + 1
-            prepared.append(_prepared(each, message, attempt_id, place=(key, position), number=number))
+            prepared.append(
+                _prepared(each, message, attempt_id, place=(key, position), number=number, on=now.date())
+            )
     return prepared, broken
 
 
@@ -74,7 +74,7 @@ def transmit(transmissions: Sequence[tuple[str, Transmission]], *, deadline: flo
     calls = [(name, "", members) for name, members in alone.items()]
     calls += [(name, key, members) for (name, key), members in together.items()]
     for name, key, members in calls:
-        if time.monotonic() > deadline:
+        if time.monotonic() > deadline or is_stopping():
             outcomes.update({each.attempt_id: LEASE_OVER for each in members})
             continue
         answers = provider(name).transmit(members, key=key)
@@ -168,7 +168,13 @@ def _calls(drafts: Sequence[_Draft]) -> list[list[_Draft]]:
 
 
 def _prepared(
-    planned: Planned, message: RenderedMessage, attempt_id: UUID, *, place: tuple[str, int], number: int
+    planned: Planned,
+    message: RenderedMessage,
+    attempt_id: UUID,
+    *,
+    place: tuple[str, int],
+    number: int,
+    on: date,
 ) -> Prepared:
     key, position = place
     work, route = planned.work, planned.route
@@ -188,7 +194,13 @@ def _prepared(
             template=message.template,
             rendered_sealed=sealed_rendering(message, address, attempt_id),
             units=message.units,
-            cost_estimate=costs.estimate(route.channel, message.units),
+            cost_estimate=costs.estimate(
+                route.channel,
+                message.units,
+                on=on,
+                provider=route.provider,
+                country=planned.contact_point.country,
+            ),
         ),
         transmission=transmission_of(
             attempt_id=attempt_id,

@@ -15,8 +15,7 @@ def warm_up() -> None:
     names = [name for names in configured(settings()).values() for name in names]
     for name in names:
         provider(name)
-    of(names)
-    with transaction() as connection:
+    with of(names), transaction() as connection:
         rows(connection, "SELECT 1")
     for row in catalog().values():
         for channel in row.channels:

@@ -20,13 +20,14 @@ from kombu.exceptions import OperationalError
 from redis.exceptions import RedisError
 
 from core.clock import utc_now
+from core.crash_points import crash_point
 from core.database import DATABASE_AWAY, transaction
 from core.errors import InvalidRequest
 from core.vocabulary import State
 from delivery import deliver, ledger
 from delivery.catalog import MessageType, message_type
+from delivery.holding import note_crash
 from delivery.intake import Accepted, Request, accept
-from delivery.recovery import note_crash
 
 log = logging.getLogger(__name__)
 
@@ -60,6 +61,7 @@ class NotificationTask(Task):  # type: ignore[misc]
         accepted, due = self._accept(args or (), kwargs or {}, options)
         task_id = str(accepted.notification_id)
         result = self.AsyncResult(task_id)
+        crash_point("before_publish")
         try:
             if due > utc_now():
                 self.backend.store_result(task_id, True, "SUCCESS")

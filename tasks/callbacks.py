@@ -1,7 +1,7 @@
 """Processing what providers told us, away from the web app that answered them."""
 
 from tasks.app import app
-from tasks.relay import single_flight
+from tasks.single_flight import single_flight
 
 BATCH = 500
 MOST = 20_000

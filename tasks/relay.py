@@ -4,52 +4,33 @@ Back-pressure: a bulk lane is filled only up to a mark and not at all while Redi
 lane is never held back.
 """
 
-import functools
 import logging
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from uuid import UUID
 
-from core.database import engine
+from core.crash_points import crash_point
 from core.redis import REDIS_AWAY, client
 from core.settings import settings
+from core.stopping import is_stopping
 from core.vocabulary import Lane
 from delivery import recovery, unknowns
 from delivery.recovery import Due
 from tasks.app import RELAY_SECONDS, app
 from tasks.base import BROKER_AWAY
 from tasks.chunk import deliver_chunk
+from tasks.single_flight import single_flight
 
 log = logging.getLogger(__name__)
 
 CHUNKS_AHEAD = 40
 """How many chunks a bulk lane may hold in Redis."""
-CRITICAL_AT_ONCE = 5000
+CRITICAL_AHEAD = 2000
+"""How many messages the critical lane may hold: behind so many, an id that is published again would only add to them."""
+MOST_AT_ONCE = 5000
 CRITICAL_CHUNK = 10
 """Critical alerts travel in small chunks: one slow call delays few others."""
 MEMORY_MARK = 0.85
-
-
-def single_flight(name: str) -> Callable[[Callable[[], None]], Callable[[], None]]:
-    """Let only one process in the whole cluster run the function at a time; the others return at once."""
-
-    def decorate(function: Callable[[], None]) -> Callable[[], None]:
-        @functools.wraps(function)
-        def alone() -> None:
-            with engine().connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
-                key = f"mingus.{name}"
-                if not connection.exec_driver_sql(
-                    "SELECT pg_try_advisory_lock(hashtext(%s))", (key,)
-                ).scalar():
-                    return
-                try:
-                    function()
-                finally:
-                    connection.exec_driver_sql("SELECT pg_advisory_unlock(hashtext(%s))", (key,))
-
-        return alone
-
-    return decorate
 
 
 @app.task(name="tasks.publish_due")
@@ -57,7 +38,7 @@ def single_flight(name: str) -> Callable[[Callable[[], None]], Callable[[], None
 def publish_due() -> None:
     """Publish what is due, for as long as there is room and this second lasts."""
     until = time.monotonic() + RELAY_SECONDS
-    while time.monotonic() < until:
+    while time.monotonic() < until and not is_stopping():
         published = sum(_publish(lane, found) for lane, found in recovery.due(_room()).items())
         if published == 0:
             return
@@ -80,18 +61,20 @@ def resolve_unknown() -> None:
 def _room() -> dict[str, int]:
     """Lane → how many notifications may be published now."""
     chunk = settings().chunk_size
-    room = {Lane.SMS_CRITICAL: CRITICAL_AT_ONCE}
     broker = client(settings().broker_url)
     try:
+        room = {Lane.SMS_CRITICAL: (CRITICAL_AHEAD - int(broker.llen(Lane.SMS_CRITICAL))) * CRITICAL_CHUNK}
         if _memory_is_short(broker.info("memory")):
             log.warning("redis_memory_short")
-            return {str(lane): size for lane, size in room.items()}
-        for lane in Lane:
-            if lane not in room:
-                room[lane] = (CHUNKS_AHEAD - int(broker.llen(lane))) * chunk
+        else:
+            room |= {
+                lane: (CHUNKS_AHEAD - int(broker.llen(lane))) * chunk
+                for lane in Lane
+                if lane is not Lane.SMS_CRITICAL
+            }
     except REDIS_AWAY:
         return {}
-    return {str(lane): min(size, CRITICAL_AT_ONCE) for lane, size in room.items()}
+    return {str(lane): min(size, MOST_AT_ONCE) for lane, size in room.items()}
 
 
 def _memory_is_short(info: dict[str, int]) -> bool:
@@ -100,17 +83,24 @@ def _memory_is_short(info: dict[str, int]) -> bool:
 
 
 def _publish(lane: str, found: Sequence[Due]) -> int:
+    """How many were published; what the broker did not take is due again at once."""
     size = CRITICAL_CHUNK if lane == Lane.SMS_CRITICAL else settings().chunk_size
+    chunks = list(_chunks(found, size))
+    done = 0
     with app.producer_or_acquire() as producer:
-        for chunk in _chunks(found, size):
+        for number, chunk in enumerate(chunks):
+            crash_point("before_publish")
             try:
                 deliver_chunk.apply_async(
                     args=([str(each) for each in chunk],), queue=lane, producer=producer
                 )
             except BROKER_AWAY:
-                recovery.unpublish(chunk)
+                log.warning("broker_away", extra={"lane": lane, "chunks_left": len(chunks) - number})
+                recovery.unpublish([each for left in chunks[number:] for each in left])
                 return 0
-    return len(found)
+            crash_point("after_publish")
+            done += len(chunk)
+    return done
 
 
 def _chunks(found: Sequence[Due], size: int) -> Iterator[list[UUID]]:

@@ -6,8 +6,8 @@ from dataclasses import replace
 
 from core.logs import scrub
 from core.vocabulary import ErrorClass, OutcomeKind
-from delivery.messages import Outcome
-from delivery.providers.http import NotWritten, Unreadable, WireFailure
+from delivery.messages import LEASE_OVER, Outcome
+from delivery.providers.http import NotWritten, TooLate, Unreadable, WireFailure
 
 NOT_SENT = Outcome(OutcomeKind.RETRY_LATER, code="not_written", error_class=ErrorClass.TRANSIENT_NETWORK)
 IN_DOUBT = Outcome(OutcomeKind.UNKNOWN, code="unanswered", error_class=ErrorClass.TRANSIENT_NETWORK)
@@ -24,7 +24,7 @@ BY_STATUS: Mapping[int, Outcome] = {
 _OTHER_4XX = Outcome(OutcomeKind.REFUSED_FOR_GOOD, error_class=ErrorClass.UNKNOWN, next_channel=True)
 _SERVER_SIDE = Outcome(OutcomeKind.UNKNOWN, error_class=ErrorClass.TRANSIENT_NETWORK)
 
-_FAILURES = ((NotWritten, NOT_SENT), (Unreadable, UNREADABLE), (WireFailure, IN_DOUBT))
+_FAILURES = ((TooLate, LEASE_OVER), (NotWritten, NOT_SENT), (Unreadable, UNREADABLE), (WireFailure, IN_DOUBT))
 
 _LONGEST_DETAIL = 200
 _NUMBER = re.compile(r"\d{7,}")

@@ -2,6 +2,7 @@
 
 WireFailure
 ├── NotWritten   no byte of the request left us: it surely did not happen
+│   └── TooLate  … because our claim is over or the worker stops
 ├── Unanswered   bytes left us and no whole answer came: it may have happened
 ├── Unreadable   a good status with a body that is not what was promised: it probably happened
 └── Refused      a whole answer with a status of 400 or more: `reply` says why
@@ -17,7 +18,6 @@ import ssl
 import threading
 from collections import defaultdict, deque
 from collections.abc import Mapping
-from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from email.utils import parsedate_to_datetime
@@ -29,6 +29,7 @@ from urllib.parse import urlsplit
 import certifi
 import orjson
 
+from delivery.providers import gate
 from delivery.providers.wire import BrokenReply, Reply, ReplyReader
 
 LONGEST_WAIT = 24 * 3600.0
@@ -41,6 +42,10 @@ class WireFailure(Exception):
 
 class NotWritten(WireFailure):
     """No byte of the request left this process, so a repeat can't be a second message."""
+
+
+class TooLate(NotWritten):
+    """The gate had closed: another worker may hold the message by now."""
 
 
 class Unanswered(WireFailure):
@@ -123,9 +128,13 @@ class HttpClient:
     def _written(self, origin: Origin, request: bytes) -> socket.socket:
         """A connection that has taken the whole request; one that died idle is replaced before a byte is lost."""
         while (sock := self._take(origin)) is not None:
-            with suppress(NotWritten):
+            try:
                 _write(sock, request, self._read_timeout)
                 return sock
+            except TooLate:
+                raise
+            except NotWritten:
+                continue
         sock = self._connect(origin)
         _write(sock, request, self._read_timeout)
         return sock
@@ -195,11 +204,13 @@ def retry_after(headers: Mapping[str, str], now: datetime) -> float | None:
 
 
 def _write(sock: socket.socket, request: bytes, timeout: float) -> None:
-    """Only a first `send` that failed took nothing: after it, a part of the request may be on its way."""
+    """TooLate when the gate is closed. Only a first `send` that failed took nothing: after it, a part of the request may be on its way."""
     view = memoryview(request)
     sent = 0
     try:
         sock.settimeout(timeout)
+        if gate.is_closed():
+            raise TooLate("the claim is over")
         while sent < len(view):
             sent += sock.send(view[sent:])
     except OSError as error:

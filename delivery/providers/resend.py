@@ -15,7 +15,7 @@ from core.clock import utc_now
 from core.settings import Settings
 from core.vocabulary import Channel, OutcomeKind
 from delivery.messages import Attachment, DeliveryEvent, Outcome, Transmission
-from delivery.providers import answers, attachment_types, resend_events
+from delivery.providers import answers, attachment_types, gate, resend_events
 from delivery.providers.base import ProviderRecord, RawCallback
 from delivery.providers.email_tags import tags
 from delivery.providers.http import (
@@ -33,7 +33,7 @@ MOST_ATTACHMENT_BYTES = (
     40 * 1024 * 1024
 )  # per mail, after base64 (resend.com/docs/dashboard/emails/attachments)
 _PAGE = 100
-_MOST_PAGES = 100
+_MOST_PAGES = 2000
 
 
 class ResendProvider:
@@ -112,7 +112,8 @@ class ResendProvider:
             return replace(OUR_BUG, code="attachment", detail=wrong)
         mail = self._mail(transmission)
         try:
-            sent = unwrapped(lambda: resend.Emails.send(mail, {"idempotency_key": key}))
+            with gate.open_until(transmission.send_before):
+                sent = unwrapped(lambda: resend.Emails.send(mail, {"idempotency_key": key}))
         except WireFailure as failure:
             return self._outcome(failure)
         return _accepted(sent)
@@ -120,9 +121,12 @@ class ResendProvider:
     def _send_batch(self, transmissions: Sequence[Transmission], key: str) -> list[Outcome]:
         mails = [self._mail(each) for each in transmissions]
         try:
-            answer = unwrapped(
-                lambda: resend.Batch.send(mails, {"idempotency_key": key, "batch_validation": "permissive"})
-            )
+            with gate.open_until(min(each.send_before for each in transmissions)):
+                answer = unwrapped(
+                    lambda: resend.Batch.send(
+                        mails, {"idempotency_key": key, "batch_validation": "permissive"}
+                    )
+                )
         except WireFailure as failure:
             return [self._outcome(failure)] * len(mails)
         try:
@@ -187,6 +191,7 @@ class ResendProvider:
             if not page.get("has_more") or not page["data"]:
                 return
             params = {"limit": _PAGE, "after": page["data"][-1]["id"]}
+        raise ValueError("a list that is not whole says nothing")
 
 
 def _accepted(sent: Mapping[str, Any]) -> Outcome:

@@ -8,8 +8,8 @@ from typing import Any
 from core.clock import utc_now
 from core.settings import Settings
 from core.vocabulary import Channel, OutcomeKind
-from delivery.messages import Attachment, DeliveryEvent, Outcome, Transmission
-from delivery.providers import answers, attachment_types, aws, ses_events
+from delivery.messages import LEASE_OVER, Attachment, DeliveryEvent, Outcome, Transmission
+from delivery.providers import answers, attachment_types, aws, gate, ses_events
 from delivery.providers.aws_codes import OUR_BUG
 from delivery.providers.base import ProviderRecord, RawCallback
 from delivery.providers.email_tags import tags
@@ -62,7 +62,10 @@ class SesProvider:
         if wrong:
             return replace(OUR_BUG, code="attachment", detail=wrong)
         try:
-            answer = self._client.send_email(**self._request(transmission))
+            with gate.open_until(transmission.send_before):
+                if gate.is_closed():
+                    return LEASE_OVER
+                answer = self._client.send_email(**self._request(transmission))
         except aws.FAILURES as failure:
             return aws.outcome(failure, self._clock())
         reference = aws.accepted_reference(answer)

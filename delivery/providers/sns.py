@@ -7,8 +7,8 @@ from datetime import datetime
 from core.clock import utc_now
 from core.settings import Settings
 from core.vocabulary import Channel, EventKind, OutcomeKind
-from delivery.messages import DeliveryEvent, Outcome, Transmission
-from delivery.providers import answers, aws
+from delivery.messages import LEASE_OVER, DeliveryEvent, Outcome, Transmission
+from delivery.providers import answers, aws, gate
 from delivery.providers.base import ProviderRecord, RawCallback
 from delivery.providers.side_by_side import SideBySide
 from delivery.providers.sns_inbox import Fetch, SnsInbox
@@ -71,11 +71,14 @@ class SnsProvider:
 
     def _publish(self, transmission: Transmission) -> Outcome:
         try:
-            answer = self._client.publish(
-                PhoneNumber=transmission.address,
-                Message=transmission.message.body,
-                MessageAttributes=_ATTRIBUTES,
-            )
+            with gate.open_until(transmission.send_before):
+                if gate.is_closed():
+                    return LEASE_OVER
+                answer = self._client.publish(
+                    PhoneNumber=transmission.address,
+                    Message=transmission.message.body,
+                    MessageAttributes=_ATTRIBUTES,
+                )
         except aws.FAILURES as failure:
             return aws.outcome(failure, self._clock())
         reference = aws.accepted_reference(answer)

@@ -16,7 +16,7 @@ from core.clock import utc_now
 from core.settings import Settings
 from core.vocabulary import Channel, OutcomeKind
 from delivery.messages import DeliveryEvent, Outcome, Transmission
-from delivery.providers import answers, twilio_events
+from delivery.providers import answers, gate, twilio_events
 from delivery.providers.base import ProviderRecord, RawCallback
 from delivery.providers.http import (
     Refused,
@@ -31,7 +31,7 @@ from delivery.providers.twilio_sdk import OurClient
 
 LONGEST_VALIDITY = 36_000
 _PAGE = 200
-_LONGEST_LIST = 10_000
+_LONGEST_LIST = 200_000
 
 
 class TwilioProvider:
@@ -83,8 +83,10 @@ class TwilioProvider:
         )
         since = since.replace(microsecond=0)  # Twilio's times are whole seconds
         found = []
+        read = 0
         try:
             for message in self._client.messages.stream(**asked, limit=_LONGEST_LIST, page_size=_PAGE):
+                read += 1
                 record = twilio_events.record(message, self._clock())
                 if address and record.created_at < since:
                     break
@@ -92,7 +94,7 @@ class TwilioProvider:
                     found.append(record)
         except (WireFailure, TwilioException):  # the SDK's word for a page without its list
             return None
-        return found
+        return found if read < _LONGEST_LIST else None  # a list that is not whole says nothing
 
     def events(self, callback: RawCallback) -> list[DeliveryEvent]:
         """The one event of a genuine status callback or inbound message."""
@@ -100,13 +102,14 @@ class TwilioProvider:
 
     def _create(self, transmission: Transmission) -> Outcome:
         try:
-            created = self._client.messages.create(
-                to=transmission.address,
-                body=transmission.message.body,
-                status_callback=transmission.callback_url or values.unset,
-                validity_period=self._validity(transmission.expires_at),
-                **self._sender,
-            )
+            with gate.open_until(transmission.send_before):
+                created = self._client.messages.create(
+                    to=transmission.address,
+                    body=transmission.message.body,
+                    status_callback=transmission.callback_url or values.unset,
+                    validity_period=self._validity(transmission.expires_at),
+                    **self._sender,
+                )
         except Refused as refused:
             return self._refusal(refused)
         except WireFailure as failure:

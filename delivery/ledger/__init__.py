@@ -1,0 +1,51 @@
+"""The only writer of notification state, attempts and delivery events.
+
+Every move is one conditional UPDATE built from `delivery.lifecycle`; a writer whose claim was taken over (fenced)
+changes nothing. Statements work on sets: one message is a set of one.
+
+drafts    what is accepted                    claims   who may work on it, until when, under which fence
+attempts  the intent to call, and its end     moves    from state to state, by the claim's holder or by proof
+facts     the delivery events                 letters  the dead letters
+"""
+
+from delivery.ledger.attempts import (
+    ClosedAttempt,
+    OpenAttempt,
+    close_attempts,
+    close_channel,
+    close_route,
+    open_attempts,
+    other_live_attempts,
+)
+from delivery.ledger.claims import Claimed, claim, hold, release
+from delivery.ledger.drafts import Draft, insert, known_users
+from delivery.ledger.facts import Fact, record_facts
+from delivery.ledger.letters import Letter, bury
+from delivery.ledger.moves import Move, complete_late, mark_doubled, move, move_by_proof, states
+
+__all__ = [
+    "Claimed",
+    "ClosedAttempt",
+    "Draft",
+    "Fact",
+    "Letter",
+    "Move",
+    "OpenAttempt",
+    "bury",
+    "claim",
+    "close_attempts",
+    "close_channel",
+    "close_route",
+    "complete_late",
+    "hold",
+    "insert",
+    "known_users",
+    "mark_doubled",
+    "move",
+    "move_by_proof",
+    "open_attempts",
+    "other_live_attempts",
+    "record_facts",
+    "release",
+    "states",
+]

@@ -1,0 +1,118 @@
+"""Attempts: the intent to call a provider, committed before the call, and what became of it."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from uuid import UUID
+
+from sqlalchemy import Connection
+
+from core.database import execute, insert_rows, rows
+from core.models import SealedBytes
+from core.vocabulary import Channel, ErrorClass, OutcomeKind
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OpenAttempt:
+    """An attempt as it is written before the provider is called."""
+
+    id: UUID
+    notification_id: UUID
+    fence: int
+    number: int
+    channel: Channel
+    provider: str
+    contact_point_id: UUID
+    key: str
+    position: int
+    template: str
+    rendered_sealed: SealedBytes | None
+    units: int
+    cost_estimate: Decimal
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClosedAttempt:
+    """What became of an attempt."""
+
+    id: UUID
+    outcome: OutcomeKind
+    reference: str = ""
+    code: str = ""
+    error_class: ErrorClass | None = None
+    detail: str = ""
+    closes: str = ""
+    units: int | None = None
+    cost: Decimal | None = None
+
+
+def open_attempts(connection: Connection, attempts: Sequence[OpenAttempt]) -> None:
+    """Write the intent to call a provider; commit before calling."""
+    insert_rows(
+        connection,
+        "INSERT INTO attempts (id, notification_id, fence, number, channel, provider, contact_point_id, key, position,"
+        " template, rendered_sealed, units, cost_estimate) VALUES %s",
+        [
+            (
+                a.id, a.notification_id, a.fence, a.number, a.channel, a.provider, a.contact_point_id, a.key,
+                a.position, a.template, a.rendered_sealed, a.units, a.cost_estimate,
+            )
+            for a in attempts
+        ],
+    )  # fmt: skip
+
+
+def close_attempts(connection: Connection, closed: Sequence[ClosedAttempt], *, resolved_by: str) -> set[UUID]:
+    """Close those that are open, or better known now; the ids that this call has closed.
+
+    Known better: anything outranks Unknown, and a provider that took the message outranks our belief that it was not
+    sent (a paused worker's late word, a receipt).
+    """
+    if not closed:
+        return set()
+    found = insert_rows(
+        connection,
+        "UPDATE attempts a SET closed_at = clock_timestamp(), outcome = v.outcome, reference = v.reference,"
+        " code = v.code, error_class = v.error_class, detail = v.detail, closes = v.closes,"
+        " units = COALESCE(v.units, a.units), cost = v.cost, resolved_by = v.resolved_by"
+        " FROM (VALUES %s) AS v (id, outcome, reference, code, error_class, detail, closes, units, cost, resolved_by)"
+        " WHERE a.id = v.id AND (a.closed_at IS NULL OR (a.outcome = 'unknown' AND v.outcome <> 'unknown')"
+        "  OR (a.outcome = 'retry_later' AND v.outcome = 'accepted'))"
+        " RETURNING a.id",
+        [
+            (
+                c.id, c.outcome, c.reference, c.code, c.error_class or "", c.detail[:500], c.closes, c.units, c.cost,
+                resolved_by,
+            )
+            for c in sorted(closed, key=lambda c: c.id)
+        ],
+        template="(%s, %s, %s, %s, %s, %s, %s, %s::smallint, %s::numeric, %s)",
+    )  # fmt: skip
+    return {row[0] for row in found}
+
+
+def close_channel(connection: Connection, attempt_id: UUID) -> None:
+    """Rule out the channel of an attempt for the rest of its notification's life."""
+    execute(connection, "UPDATE attempts SET closes = 'channel' WHERE id = %s", (attempt_id,))
+
+
+def close_route(connection: Connection, attempt_id: UUID) -> None:
+    """Rule out the route of an attempt whose outcome stays unknown."""
+    execute(
+        connection,
+        "UPDATE attempts SET closes = 'route', outcome = 'unknown', closed_at = COALESCE(closed_at, clock_timestamp())"
+        " WHERE id = %s AND (closed_at IS NULL OR outcome = 'unknown')",
+        (attempt_id,),
+    )
+
+
+def other_live_attempts(connection: Connection, notification_id: UUID, attempt_id: UUID) -> bool:
+    """True when another attempt of the notification is under way, was accepted, or may have been."""
+    return bool(
+        rows(
+            connection,
+            "SELECT FROM attempts WHERE notification_id = %s AND id <> %s AND closes = ''"
+            " AND (closed_at IS NULL OR outcome IN ('accepted', 'unknown')) LIMIT 1",
+            (notification_id, attempt_id),
+        )
+    )

@@ -1,0 +1,102 @@
+"""Claims: compare-and-set with a lease and a fence. Two workers with one id: one wins, the other stops.
+
+claim ─commit▶ hold … (judge, render, open attempts) ─commit▶ call ▶ move
+                 └─ an error of ours ▶ release
+
+A claim is committed for itself, so that what kills its worker has been counted: `claims` grows with every claim and
+goes back to 0 with every move.
+"""
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from sqlalchemy import Connection
+
+from core.database import execute, insert_rows, rows
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Claimed:
+    """A notification that this process may work on until its lease is over, under `fence`."""
+
+    id: UUID
+    user_id: str
+    message_type: str
+    payload_sealed: bytes
+    created_at: datetime
+    expires_at: datetime
+    fence: int
+    lease_until: datetime
+    claims: int
+    tries: int
+    possible_duplicate: bool
+
+
+def claim(connection: Connection, ids: Collection[UUID], *, lease_seconds: int) -> list[Claimed]:
+    """Take those of `ids` that are due and free; another worker's and already settled ones are left out.
+
+    The commit is not waited for on disk: a claim that a crash of the server forgets is noticed by `hold`.
+    """
+    execute(connection, "SET LOCAL synchronous_commit = off")
+    found = rows(
+        connection,
+        "WITH free AS (SELECT id FROM notifications WHERE id = ANY(%s::uuid[]) AND state = 'accepted'"
+        "  AND deliver_after <= now() FOR UPDATE SKIP LOCKED)"
+        " UPDATE notifications n SET state = 'claimed', fence = n.fence + 1, claims = n.claims + 1,"
+        "  lease_until = now() + make_interval(secs => %s), updated_at = now()"
+        " FROM free WHERE n.id = free.id"
+        " RETURNING n.id, n.user_id, n.message_type, n.payload_sealed, n.created_at, n.expires_at, n.fence,"
+        "  n.lease_until, n.claims, n.tries, n.possible_duplicate",
+        ([str(each) for each in ids], lease_seconds),
+    )
+    return [
+        Claimed(
+            id=r[0], user_id=r[1], message_type=r[2], payload_sealed=bytes(r[3]), created_at=r[4], expires_at=r[5],
+            fence=r[6], lease_until=r[7], claims=r[8], tries=r[9], possible_duplicate=r[10],
+        )
+        for r in found
+    ]  # fmt: skip
+
+
+def hold(connection: Connection, claimed: Sequence[Claimed]) -> list[Claimed]:
+    """Those whose claim is still ours, locked until the transaction ends; a lapsed lease may have been taken over.
+
+    The lease's end is compared too: a claim that a server's crash forgot may have been followed by another worker's
+    with the same fence.
+
+    The table lock tells an opt-out (`delivery.opt_out`) that somebody may have read the consents before it.
+    """
+    execute(connection, "LOCK TABLE notifications IN ROW EXCLUSIVE MODE")
+    held = rows(
+        connection,
+        "SELECT n.id FROM notifications n JOIN unnest(%s::uuid[], %s::int[], %s::timestamptz[])"
+        " AS c (id, fence, lease_until) ON n.id = c.id WHERE n.state = 'claimed' AND n.fence = c.fence"
+        " AND n.lease_until = c.lease_until AND n.lease_until > now() FOR NO KEY UPDATE OF n",
+        (
+            [str(each.id) for each in claimed],
+            [each.fence for each in claimed],
+            [each.lease_until for each in claimed],
+        ),
+    )
+    ours = {row[0] for row in held}
+    return [each for each in claimed if each.id in ours]
+
+
+def release(connection: Connection, claimed: Sequence[Claimed]) -> int:
+    """Give back claims for which no provider was called, to be published again, later with every claim; how many.
+
+    Those with an open attempt stay claimed: only their lease's end tells that nobody works on them.
+    """
+    if not claimed:
+        return 0
+    found = insert_rows(
+        connection,
+        "UPDATE notifications n SET state = 'accepted', lease_until = NULL, updated_at = now(),"
+        " publish_after = now() + make_interval(secs => LEAST(power(2, n.claims), 300))"
+        " FROM (VALUES %s) AS v (id, fence) WHERE n.id = v.id AND n.fence = v.fence AND n.state = 'claimed'"
+        " AND NOT EXISTS (SELECT FROM attempts a WHERE a.notification_id = n.id AND a.fence = n.fence) RETURNING n.id",
+        [(each.id, each.fence) for each in claimed],
+    )
+    return len(found)

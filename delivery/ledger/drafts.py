@@ -1,0 +1,73 @@
+"""What is accepted: new notifications, one row per idempotency key for ever."""
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from sqlalchemy import Connection
+
+from core.database import insert_rows, rows
+from core.models import SealedBytes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Draft:
+    """A notification about to be accepted."""
+
+    id: UUID
+    user_id: str
+    message_type: str
+    lane: str
+    payload_sealed: SealedBytes
+    content_hash: bytes
+    idempotency_key: str | None
+    campaign: str | None
+    deliver_after: datetime
+    expires_at: datetime
+
+
+def known_users(connection: Connection, user_ids: Collection[str]) -> set[str]:
+    """Those of `user_ids` that exist and are not erased."""
+    found = rows(
+        connection, "SELECT id FROM users WHERE id = ANY(%s) AND erased_at IS NULL", (list(user_ids),)
+    )
+    return {user_id for (user_id,) in found}
+
+
+def insert(
+    connection: Connection, drafts: Sequence[Draft], *, relay_after: float
+) -> dict[UUID, tuple[UUID, bytes]]:
+    """Insert all; draft id → (id, content hash) of the row that stands for it, an older one where the key was known.
+
+    A writer that meets another's uncommitted key waits for that commit and then finds its row.
+    """
+    if not drafts:
+        return {}
+    in_order = sorted(drafts, key=lambda d: d.idempotency_key or "")  # writers of the same keys never cross
+    inserted = insert_rows(
+        connection,
+        "INSERT INTO notifications (id, user_id, message_type, lane, payload_sealed, content_hash, idempotency_key,"
+        " campaign, deliver_after, publish_after, expires_at) VALUES %s"
+        " ON CONFLICT (idempotency_key) DO NOTHING RETURNING id",
+        [
+            (
+                d.id, d.user_id, d.message_type, d.lane, d.payload_sealed, d.content_hash, d.idempotency_key,
+                d.campaign, d.deliver_after, d.deliver_after, relay_after, d.expires_at,
+            )
+            for d in in_order
+        ],
+        template="(%s, %s, %s, %s, %s, %s, %s, %s, %s, %s::timestamptz + make_interval(secs => %s), %s)",
+    )  # fmt: skip
+    new = {row[0] for row in inserted}
+    result = {d.id: (d.id, d.content_hash) for d in drafts if d.id in new}
+    repeated = {d.id: d.idempotency_key for d in drafts if d.id not in new}
+    if repeated:
+        older = rows(
+            connection,
+            "SELECT idempotency_key, id, content_hash FROM notifications WHERE idempotency_key = ANY(%s)",
+            (list(set(repeated.values())),),
+        )
+        by_key = {key: (notification_id, bytes(digest)) for key, notification_id, digest in older}
+        result.update({draft_id: by_key[key] for draft_id, key in repeated.items()})
+    return result

@@ -1,0 +1,51 @@
+"""Delivery events: what happened to a message, appended and never changed."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from decimal import Decimal
+from uuid import UUID
+
+from sqlalchemy import Connection
+
+from core.database import insert_rows
+from core.ids import new_id
+from delivery import counters
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fact:
+    """A delivery event as it is written."""
+
+    at: datetime
+    kind: str
+    channel: str
+    provider: str
+    notification_id: UUID | None = None
+    attempt_id: UUID | None = None
+    user_id: str | None = None
+    message_type: str = ""
+    code: str = ""
+    error_class: str = ""
+    domain: str = ""
+    is_machine: bool = False
+    price: Decimal | None = None
+    id: UUID = field(default_factory=new_id)
+
+
+def record_facts(connection: Connection, facts: Sequence[Fact]) -> None:
+    """Append delivery events; the running totals count them once this transaction has committed."""
+    written = insert_rows(
+        connection,
+        "INSERT INTO delivery_events (id, at, notification_id, attempt_id, user_id, channel, provider, message_type,"
+        " kind, code, error_class, domain, is_machine, price) VALUES %s RETURNING ins_xid",
+        [
+            (
+                f.id, f.at, f.notification_id, f.attempt_id, f.user_id, f.channel, f.provider, f.message_type, f.kind,
+                f.code, f.error_class, f.domain, f.is_machine, f.price,
+            )
+            for f in facts
+        ],
+    )  # fmt: skip
+    if written:
+        counters.count_after_commit(connection, facts, xid=int(written[0][0]))

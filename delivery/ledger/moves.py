@@ -1,0 +1,133 @@
+"""From state to state: by the holder of a claim, or by what a provider said."""
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import Connection
+
+from core.database import as_json, execute, insert_rows, rows
+from core.vocabulary import Channel, State
+from delivery.lifecycle import FINAL, sources
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Move:
+    """Where a claimed notification goes next; `tried` counts a try against its retries."""
+
+    id: UUID
+    fence: int
+    target: State
+    reason: str = ""
+    deliver_after: datetime | None = None
+    channel: Channel | None = None
+    provider: str | None = None
+    cost: Decimal = Decimal(0)
+    tried: bool = False
+    possible_duplicate: bool = False
+    evidence: dict[str, Any] | None = None
+
+
+def move(connection: Connection, moves: Sequence[Move]) -> set[UUID]:
+    """Move claimed notifications on; the ids that moved (a fenced or already settled one does not)."""
+    if not moves:
+        return set()
+    found = insert_rows(
+        connection,
+        "UPDATE notifications n SET state = v.target, reason = v.reason, lease_until = NULL, claims = 0,"
+        " deliver_after = COALESCE(v.deliver_after, n.deliver_after),"
+        " publish_after = COALESCE(v.deliver_after, n.publish_after),"
+        " channel = COALESCE(v.channel, n.channel), provider = COALESCE(v.provider, n.provider),"
+        " cost = n.cost + v.cost, tries = n.tries + v.tried::int::smallint,"
+        " possible_duplicate = n.possible_duplicate OR v.possible_duplicate,"
+        " evidence = COALESCE(v.evidence, n.evidence), updated_at = now(),"
+        " sent_at = CASE WHEN v.target = 'sent' THEN COALESCE(n.sent_at, now()) ELSE n.sent_at END,"
+        " final_at = CASE WHEN v.is_final THEN now() END"
+        " FROM (VALUES %s) AS v (id, fence, target, reason, deliver_after, channel, provider, cost, tried,"
+        "  possible_duplicate, evidence, is_final)"
+        " WHERE n.id = v.id AND n.state = 'claimed' AND n.fence = v.fence RETURNING n.id",
+        [
+            (
+                m.id, m.fence, m.target, m.reason, m.deliver_after, m.channel, m.provider, m.cost, m.tried,
+                m.possible_duplicate, as_json(m.evidence) if m.evidence is not None else None, m.target in FINAL,
+            )
+            for m in moves
+        ],
+        template="(%s, %s, %s, %s, %s::timestamptz, %s::text, %s::text, %s::numeric, %s, %s, %s::jsonb, %s)",
+    )  # fmt: skip
+    return {row[0] for row in found}
+
+
+def move_by_proof(
+    connection: Connection,
+    ids: Sequence[UUID],
+    target: State,
+    *,
+    reason: str = "",
+    due: datetime | None = None,
+    said_of: Sequence[UUID] = (),
+) -> set[UUID]:
+    """Move notifications because of what a provider said, from any state that may become `target`; those that moved.
+
+    A notification that waits for its next route is not called back by a late word of an attempt (`said_of`) whose
+    route or channel has been ruled out since: "sent" may come after "undelivered".
+    """
+    if not ids:
+        return set()
+    found = rows(
+        connection,
+        "UPDATE notifications SET state = %(target)s, reason = %(reason)s, lease_until = NULL, claims = 0,"
+        " deliver_after = COALESCE(%(due)s, deliver_after), publish_after = COALESCE(%(due)s, publish_after),"
+        " sent_at = CASE WHEN %(handed)s THEN COALESCE(sent_at, now()) ELSE sent_at END,"
+        " final_at = CASE WHEN %(final)s THEN COALESCE(final_at, now()) END, updated_at = now()"
+        " WHERE id = ANY(%(ids)s::uuid[]) AND state = ANY(%(sources)s)"
+        " AND NOT (%(target)s = 'sent' AND state = 'accepted' AND EXISTS (SELECT FROM attempts a"
+        "  WHERE a.notification_id = notifications.id AND a.id = ANY(%(said_of)s::uuid[]) AND a.closes <> ''))"
+        " RETURNING id",
+        {
+            "target": str(target), "reason": reason, "due": due, "ids": [str(each) for each in ids],
+            "said_of": [str(each) for each in said_of],
+            "sources": [str(source) for source in sources(target)], "final": target in FINAL,
+            "handed": target in {State.SENT, State.DELIVERED, State.BOUNCED, State.COMPLAINED},
+        },
+    )  # fmt: skip
+    return {row[0] for row in found}
+
+
+def states(connection: Connection, ids: Collection[UUID]) -> dict[UUID, State]:
+    """The present state of each id that exists."""
+    found = rows(
+        connection,
+        "SELECT id, state FROM notifications WHERE id = ANY(%s::uuid[])",
+        ([str(each) for each in ids],),
+    )
+    return {notification_id: State(state) for notification_id, state in found}
+
+
+def complete_late(connection: Connection, moves: Sequence[Move]) -> None:
+    """Record that a message was handed over although its claim was lost meanwhile (fenced, or outrun by a receipt)."""
+    ids = [each.id for each in moves]
+    insert_rows(
+        connection,
+        "UPDATE notifications n SET cost = n.cost + v.cost, channel = v.channel, provider = v.provider,"
+        " sent_at = COALESCE(n.sent_at, now()), updated_at = now()"
+        " FROM (VALUES %s) AS v (id, channel, provider, cost) WHERE n.id = v.id",
+        [(m.id, m.channel, m.provider, m.cost) for m in moves],
+        template="(%s, %s::text, %s::text, %s::numeric)",
+    )
+    move_by_proof(connection, ids, State.SENT)
+    mark_doubled(connection, ids)
+
+
+def mark_doubled(connection: Connection, ids: Collection[UUID]) -> None:
+    """Mark those of which more than one attempt was, or may have been, taken: the person may have got it twice."""
+    execute(
+        connection,
+        "UPDATE notifications n SET possible_duplicate = true, updated_at = now() WHERE id = ANY(%s::uuid[])"
+        " AND NOT possible_duplicate AND (SELECT count(*) FROM attempts a WHERE a.notification_id = n.id"
+        "  AND a.closes = '' AND (a.closed_at IS NULL OR a.outcome IN ('accepted', 'unknown'))) > 1",
+        ([str(each) for each in ids],),
+    )
