@@ -8,9 +8,12 @@ whoever has a notification under `type:period:user` is passed over.
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from decimal import Decimal
+from functools import lru_cache, partial
+from multiprocessing import get_context
 from typing import Any, cast
 from uuid import UUID
 
@@ -57,6 +60,7 @@ class Batch:
     """One batch: a message type, the period that it speaks about, and how a chunk of people is prepared.
 
     `once` False means that people may get several messages of the type in the period (each draft has its own period).
+    With `processes` above 1 a chunk is prepared by as many, and `prepare` must be a function of a module (or a partial).
     """
 
     message_type: str
@@ -66,6 +70,7 @@ class Batch:
     dry_run: bool = False
     once: bool = True
     campaign: str | None = None
+    processes: int = 1
 
 
 @dataclass(slots=True)
@@ -144,7 +149,21 @@ def _take(batch: Batch, people: Sequence[Recipient], tally: Tally, lifetime: tim
 @task(retries=2, retry_delay_seconds=5, cache_policy=NO_CACHE)
 def prepare_chunk(batch: Batch, people: Sequence[Recipient]) -> list[Draft | LeftOut]:
     """Decides for a chunk of people; tried again when the database was away."""
-    return list(batch.prepare(people))
+    if batch.processes == 1:
+        return list(batch.prepare(people))
+    parts = [people[start :: batch.processes] for start in range(batch.processes)]
+    decide = partial(_decided, batch.prepare)
+    return [each for part in _pool(batch.processes).map(decide, parts) for each in part]
+
+
+def _decided(prepare: Prepare, people: Sequence[Recipient]) -> list[Draft | LeftOut]:
+    return list(prepare(people)) if people else []
+
+
+@lru_cache(maxsize=1)
+def _pool(processes: int) -> ProcessPoolExecutor:
+    # Spawned, because a fork would share the database's connections and Prefect's threads.
+    return ProcessPoolExecutor(processes, mp_context=get_context("spawn"))
 
 
 @task(retries=2, retry_delay_seconds=5, cache_policy=NO_CACHE)

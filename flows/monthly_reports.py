@@ -4,6 +4,7 @@ transactions, budgets, goals ─figures▶ score, advice ─payload▶ accepted 
 """
 
 from collections.abc import Iterator, Sequence
+from functools import partial
 from typing import Annotated, Any
 
 from prefect import flow
@@ -26,27 +27,36 @@ EndedMonth = Annotated[
     str, Field(pattern=r"^\d{4}-(0[1-9]|1[0-2])$", examples=["2025-01"]), AfterValidator(_ended)
 ]
 """A month such as 2025-01 that is over."""
+Processes = Annotated[int, Field(ge=1, le=64)]
 
 
 @flow(name="monthly-reports")
 def monthly_reports(
-    month: EndedMonth | None = None, audience: Audience = EVERYBODY, dry_run: bool = False
+    month: EndedMonth | None = None,
+    audience: Audience = EVERYBODY,
+    dry_run: bool = False,
+    processes: Processes = 1,
 ) -> Any:
-    """Reports of `month` (the last one when empty) for the audience; running it again serves only who is missing."""
+    """Reports of `month` (the last one when empty) for the audience; running it again serves only who is missing.
+
+    Charts need a core's time (some 60 reports a second): give large audiences more `processes`.
+    """
     now = utc_now()
     about = Month.parse(month) if month else Month.of(now.date()).plus(-1)
     batch = Batch(
         message_type="monthly_report",
         period=str(about),
-        prepare=lambda people: reports(people, about),
+        prepare=partial(reports, month=about),
         now=now,
         dry_run=dry_run,
+        processes=processes,
     )
     return finished(batch, run(batch, people_of(audience)))
 
 
 def reports(people: Sequence[Recipient], month: Month) -> Iterator[Draft | LeftOut]:
     """One report per person, from one read for all of them."""
+    from analytics.charts import charts_of
     from analytics.finance import month_figures, window_of
     from analytics.finance_load import money_of
     from analytics.load import reader
@@ -54,10 +64,11 @@ def reports(people: Sequence[Recipient], month: Month) -> Iterator[Draft | LeftO
 
     start, end = window_of(month)
     ids = [person.user_id for person in people]
+    locales = {person.user_id: person.locale for person in people}
     with reader() as connection:
         money = money_of(connection, ids, start.first, end.first, due_from=month.first)
     result = month_figures(month, ids, money)
     for user_id, reason in result.skipped.items():
         yield LeftOut(user_id, reason)
     for user_id, figures in result.figures.items():
-        yield Draft(user_id=user_id, payload=payload_of(figures))
+        yield Draft(user_id=user_id, payload=payload_of(figures, charts_of(figures, locales[user_id])))
