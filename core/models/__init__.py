@@ -19,6 +19,7 @@ from core.models.analytics import (
     UserDay,
 )
 from core.models.base import Base, Sealed, SealedBytes, seal, unseal
+from core.models.batches import Campaign, Career, Enrolment, JobPosting, Lesson, ReminderWish
 from core.models.consents import Consent, PendingWithdrawal, Suppression
 from core.models.events import AuditEntry, Callback, DeliveryEvent
 from core.models.finance import Bill, Budget, Goal, Transaction
@@ -27,9 +28,10 @@ from core.models.notifications import Attempt, DeadLetter, Notification
 from core.models.users import ContactPoint, Preference, User
 
 __all__ = [
-    "Alarm", "Attempt", "AuditEntry", "Base", "Bill", "Budget", "Callback", "CampaignDay", "Consent", "ContactPoint",
-    "DeadLetter", "DeliveryEvent", "DeliveryRate", "EngagementScore", "EventHour", "FrequencyCap", "Goal",
-    "InboundMessage", "LatencyHour", "Notification", "PendingWithdrawal", "Preference", "QueueSample", "Report",
-    "RollupState", "Sealed", "SealedBytes", "SendChoice", "SendTime", "SendTimeFit", "Suppression", "Transaction",
-    "TryDomain", "TrySlot", "User", "UserDay", "seal", "unseal",
+    "Alarm", "Attempt", "AuditEntry", "Base", "Bill", "Budget", "Callback", "Campaign", "CampaignDay", "Career",
+    "Consent", "ContactPoint", "DeadLetter", "DeliveryEvent", "DeliveryRate", "EngagementScore", "Enrolment",
+    "EventHour", "FrequencyCap", "Goal", "InboundMessage", "JobPosting", "LatencyHour", "Lesson", "Notification",
+    "PendingWithdrawal", "Preference", "QueueSample", "ReminderWish", "Report", "RollupState", "Sealed",
+    "SealedBytes", "SendChoice", "SendTime", "SendTimeFit", "Suppression", "Transaction", "TryDomain", "TrySlot",
+    "User", "UserDay", "seal", "unseal",
 ]  # fmt: skip
