@@ -39,7 +39,7 @@ TABLE: Mapping[OutcomeKind, Mapping[Urgency, Reaction]] = {
 
 def reaction(outcome: Outcome, row: MessageType) -> Reaction:
     """The table's answer; a message that is wrong in itself goes to the dead letters, no route would take it."""
-    if outcome.error_class is ErrorClass.OURS:
+    if outcome.error_class is ErrorClass.OURS and outcome.kind is not OutcomeKind.UNKNOWN:
         return Reaction.DEAD_LETTER
     return TABLE[outcome.kind][row.urgency]
 

@@ -13,6 +13,7 @@ from celery import Celery, signals
 from core import database, logs
 from core import redis as redis_clients
 from core.settings import settings
+from core.stopping import stop_soon
 from tasks.queues import HOUSEKEEPING, QUEUES, wants_housekeeping
 
 RELAY_SECONDS = 1.0
@@ -32,7 +33,7 @@ def make_app() -> Celery:
         "max_connections": 50,
     }
     app.conf.update(
-        include=["tasks.sms", "tasks.email", "tasks.chunk", "tasks.relay", "tasks.callbacks"],
+        include=["tasks.sms", "tasks.email", "tasks.chunk", "tasks.relay", "tasks.callbacks", "tasks.costs"],
         task_queues=QUEUES,
         task_default_queue=HOUSEKEEPING,
         task_default_exchange="mingus",
@@ -81,6 +82,8 @@ def make_app() -> Celery:
                 "apply_callbacks": RELAY_SECONDS,
                 "recover_lapsed": 5.0,
                 "resolve_unknown": 5.0,
+                "poll_unconfirmed": 60.0,
+                "watch_budgets": 60.0,
             }.items()
         },
     )
@@ -100,6 +103,15 @@ def _warm(**_: Any) -> None:
     from delivery.warm_up import warm_up
 
     warm_up()
+
+
+@signals.worker_shutting_down.connect
+def _stop_soon(**_: Any) -> None:
+    """SIGTERM: calls in flight end and are settled, nothing new is begun, what was taken is due for other workers.
+
+    Pool processes (prefork) hear nothing of it: they end the delivery that they are in.
+    """
+    stop_soon()
 
 
 @signals.celeryd_after_setup.connect
