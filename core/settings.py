@@ -4,6 +4,7 @@ The specification's names work as written (`TWILIO_ACCOUNT_SID`, `REDIS_URL` …
 """
 
 import os
+import re
 from decimal import Decimal
 from functools import lru_cache
 from pathlib import Path
@@ -15,6 +16,10 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 from core.errors import SettingsError
 
 SANDBOX_ACCOUNT_SID = "ACsandbox0000000000000000000000000"
+BUDGETS = ("day", "month", "sms.day", "sms.month", "email.day", "email.month")
+"""What `MINGUS_BUDGETS` may bound."""
+_AMOUNT = re.compile(r"\d{1,9}(\.\d{1,6})?")
+_COUNTRY = re.compile(r"[A-Z]{2}")
 _POSTGRES_SCHEMES = ("postgresql://", "postgresql+psycopg2://", "postgres://")
 _REDIS_SCHEMES = ("redis://", "rediss://", "unix://")
 
@@ -167,8 +172,40 @@ class Settings(BaseSettings):
         ge=1,
         description="claims that ended without a word before the dead letters",
     )
-    sms_price: Decimal = _ours("SMS_PRICE", default=Decimal("0.0075"), description="USD per segment")
-    email_price: Decimal = _ours("EMAIL_PRICE", default=Decimal("0.0001"), description="USD per mail")
+    sms_price: Decimal | None = _ours(
+        "SMS_PRICE", default=None, ge=0, description="USD per segment, in place of the price card"
+    )
+    email_price: Decimal | None = _ours(
+        "EMAIL_PRICE", default=None, ge=0, description="USD per mail, in place of the price card"
+    )
+    budgets: Annotated[dict[str, Decimal], NoDecode] = _ours(
+        "BUDGETS",
+        default={},
+        description="USD per UTC day or month, of all channels or one, e.g. day=50,month=900,sms.day=40; none = no bound",
+    )
+    sms_countries: Annotated[frozenset[str], NoDecode] = _ours(
+        "SMS_COUNTRIES",
+        default=frozenset(),
+        description="countries that texts may go to, e.g. US,CA,PR; empty = all",
+    )
+    sms_block_hourly: int = _ours(
+        "SMS_BLOCK_HOURLY",
+        default=100,
+        ge=0,
+        description="texts, and new numbers, per hour in one block of 10,000 numbers abroad; 0 = no bound",
+    )
+    poll_after_seconds: int = _ours(
+        "POLL_AFTER_SECONDS",
+        default=300,
+        ge=1,
+        description="a message without a receipt is asked for at its provider after this long, then ever more rarely",
+    )
+    unconfirmed_after_hours: int = _ours(
+        "UNCONFIRMED_AFTER_HOURS",
+        default=72,
+        ge=1,
+        description="a message that is still without a receipt is then called unconfirmed",
+    )
     provider_paces: Annotated[dict[str, int], NoDecode] = _ours(
         "PROVIDER_PACES",
         default={},
@@ -192,7 +229,7 @@ class Settings(BaseSettings):
                     raise SettingsError(f"{name}_FILE: can't read {file}: {error.strerror}") from error
         return values
 
-    @field_validator("recipients_allowed", "sns_topics", mode="before")
+    @field_validator("recipients_allowed", "sns_topics", "sms_countries", mode="before")
     @classmethod
     def _split(cls, value: Any) -> Any:
         return frozenset(filter(None, value.replace(" ", "").split(","))) if isinstance(value, str) else value
@@ -206,6 +243,23 @@ class Settings(BaseSettings):
         if any(not number.isdecimal() for _, _, number in pairs):
             raise ValueError("must look like twilio=60,resend=600")
         return {name: int(number) for name, _, number in pairs}
+
+    @field_validator("budgets", mode="before")
+    @classmethod
+    def _amounts(cls, value: Any) -> Any:
+        if not isinstance(value, str):
+            return value
+        pairs = [part.partition("=") for part in value.replace(" ", "").split(",") if part]
+        if any(name not in BUDGETS or not _AMOUNT.fullmatch(amount) for name, _, amount in pairs):
+            raise ValueError(f"must look like day=50,month=900.50 with {', '.join(BUDGETS)}")
+        return {name: Decimal(amount) for name, _, amount in pairs}
+
+    @field_validator("sms_countries")
+    @classmethod
+    def _countries(cls, value: frozenset[str]) -> frozenset[str]:
+        if any(not _COUNTRY.fullmatch(each) for each in value):
+            raise ValueError("must be two-letter countries (ISO 3166), e.g. US,CA,PR")
+        return value
 
     @field_validator("database_url")
     @classmethod

@@ -1,91 +1,201 @@
-"""Running totals in Redis: messages and money per day, type and person. A copy of SQL's sums, rebuilt from them.
+"""Running totals in Redis: delivery events and money per UTC day. A copy of SQL's sums, rebuilt from them when in doubt.
 
-`mingus:count:{day}`       type:channel:kind → messages
-`mingus:cost:{day}:type`   type → millionths of a USD
-`mingus:cost:{day}:user`   user → millionths of a USD
+mingus:{counters}:2026-11-24:count          type:channel:kind → delivery events (`sent` counts hand-overs)
+                            :cost:type      type → millionths of a USD; likewise :cost:channel and :cost:user
+                            :whole          the snapshot that the day was last rebuilt from; without it, it is partial
 
-Written after the commit that they count; what a kill or an absent Redis leaves out, `rebuild` puts right.
+Events are counted once, after the commit that wrote them. A kill in between or a lost Redis leaves a day short until
+`rebuild`, which may run at any time: what commits meanwhile is counted neither twice nor not at all, because each
+count carries its transaction's id and each rebuild the snapshot that it saw (`counters.lua`).
 """
 
 import logging
-from collections import Counter
-from collections.abc import Sequence
+from collections import Counter, defaultdict
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
-from decimal import Decimal
+from decimal import ROUND_HALF_UP, Decimal
+from pathlib import Path
+from typing import Any, Protocol
+from uuid import uuid4
 
+import orjson
 from sqlalchemy import Connection
 
-from core.database import after_commit, rows
-from core.redis import REDIS_AWAY, client
+from core.database import after_commit, execute, rows
+from core.redis import REDIS_AWAY, client, script
 
 log = logging.getLogger(__name__)
 
 MILLION = Decimal(1_000_000)
 KEPT = timedelta(days=40)
+PARTS = ("count", "cost:type", "cost:channel", "cost:user")
+COUNT, COST_TYPE, COST_CHANNEL, COST_USER = PARTS
+COUNTED = "NOT (kind = 'sent' AND price IS NULL)"
+"""A provider's own word that it has sent is no second hand-over: ours carries the price."""
+
+_SCRIPT = Path(__file__).with_name("counters.lua")
+_REBUILD_SECONDS = 120
+_TRIES = 3
+_FIELDS_AT_ONCE = 5000
+_SUMS = f"""
+SELECT pg_current_snapshot()::text, GROUPING(message_type, channel, kind, user_id), message_type, channel, kind,
+       user_id, count(*), sum(price)
+FROM delivery_events WHERE at >= %s AND at < %s AND {COUNTED}
+GROUP BY GROUPING SETS ((message_type, channel, kind), (message_type), (channel), (user_id), ())
+"""  # noqa: S608  constants of ours
+_COUNTS, _BY_TYPE, _BY_CHANNEL, _BY_USER = 0b0001, 0b0111, 0b1011, 0b1110
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Tally:
-    """Something that counts: one delivery event."""
+class Countable(Protocol):
+    """What a delivery event is counted by; `price` is USD, a correction may be negative."""
 
-    at: datetime
-    message_type: str
-    channel: str
-    kind: str
-    user_id: str | None
-    price: Decimal | None
+    @property
+    def at(self) -> datetime: ...
+    @property
+    def message_type(self) -> str: ...
+    @property
+    def channel(self) -> str: ...
+    @property
+    def kind(self) -> str: ...
+    @property
+    def user_id(self) -> str | None: ...
+    @property
+    def price(self) -> Decimal | None: ...
 
 
-def count_after_commit(connection: Connection, tallies: Sequence[Tally]) -> None:
-    """Count all once the transaction has committed."""
-    if tallies:
-        after_commit(connection, lambda: count(tallies))
+@dataclass(frozen=True, slots=True)
+class Totals:
+    """A day's totals: delivery events by type:channel:kind, and USD by type and by channel."""
+
+    events: Mapping[str, int]
+    by_type: Mapping[str, Decimal]
+    by_channel: Mapping[str, Decimal]
+
+    @property
+    def cost(self) -> Decimal:
+        """USD of the whole day."""
+        return sum(self.by_channel.values(), Decimal(0))
 
 
-def count(tallies: Sequence[Tally]) -> None:
-    """Add to the totals in one round trip; without Redis they are left to `rebuild`."""
-    sums: Counter[tuple[str, str]] = Counter()
-    for each in tallies:
-        day = each.at.astimezone(UTC).date()
-        sums[f"mingus:count:{day}", f"{each.message_type}:{each.channel}:{each.kind}"] += 1
-        if each.price is not None and each.kind == "sent":
-            micro = int(each.price * MILLION)
-            sums[f"mingus:cost:{day}:type", each.message_type] += micro
-            sums[f"mingus:cost:{day}:user", each.user_id or ""] += micro
+def count_after_commit(connection: Connection, events: Sequence[Countable], *, xid: int) -> None:
+    """Count the events that transaction `xid` has written, once it has committed."""
+    if events:
+        after_commit(connection, lambda: count(events, xid=xid))
+
+
+def count(events: Sequence[Countable], *, xid: int) -> None:
+    """Add committed events to the totals; without Redis they are left to `rebuild`."""
+    days: dict[date, Counter[tuple[int, str]]] = defaultdict(Counter)
+    for each in events:
+        if each.kind == "sent" and each.price is None:
+            continue
+        sums = days[each.at.astimezone(UTC).date()]
+        sums[1, f"{each.message_type}:{each.channel}:{each.kind}"] += 1
+        if each.price:
+            micro = _micro(each.price)
+            for place, name in ((2, each.message_type), (3, each.channel), (4, each.user_id or "")):
+                sums[place, name] += micro
     try:
-        with client().pipeline(transaction=False) as pipeline:
-            for (key, name), amount in sums.items():
-                pipeline.hincrby(key, name, amount)
-            for key in {key for key, _ in sums}:
-                pipeline.expire(key, KEPT)
-            pipeline.execute()
+        for day, sums in days.items():
+            payload = orjson.dumps([[place, name, amount] for (place, name), amount in sums.items()])
+            script(_SCRIPT)(keys=_keys(day), args=["count", _ttl(), xid, payload])
     except REDIS_AWAY:
-        log.warning("counters_away", extra={"events": len(tallies)})
+        log.warning("counters_away", extra={"events": len(events)})
 
 
-def rebuild(connection: Connection, day: date) -> None:
-    """Replace the totals of one UTC day by SQL's sums, in one transaction at Redis."""
-    begin = datetime(day.year, day.month, day.day, tzinfo=UTC)
-    counts = rows(
-        connection,
-        "SELECT message_type, channel, kind, user_id, count(*), sum(price) FROM delivery_events"
-        " WHERE at >= %s AND at < %s GROUP BY GROUPING SETS ((message_type, channel, kind), (message_type, kind),"
-        " (user_id, kind))",
-        (begin, begin + timedelta(days=1)),
-    )
-    totals: dict[str, dict[str, int]] = {}
-    for message_type, channel, kind, user_id, number, price in counts:
-        micro = int((price or 0) * MILLION)
-        if channel is not None:
-            totals.setdefault(f"mingus:count:{day}", {})[f"{message_type}:{channel}:{kind}"] = number
-        elif message_type is not None and kind == "sent":
-            totals.setdefault(f"mingus:cost:{day}:type", {})[message_type] = micro
-        elif user_id is not None and kind == "sent":
-            totals.setdefault(f"mingus:cost:{day}:user", {})[user_id] = micro
+def rebuild(connection: Connection, day: date) -> bool:
+    """Replace the totals of one UTC day by SQL's sums; False when Redis was lost under it each of three times.
+
+    REDIS_AWAY is raised.
+    """
+    execute(connection, "SELECT pg_advisory_xact_lock(hashtext('mingus.counters'))")
+    return any(_rebuild(connection, day) for _ in range(_TRIES))
+
+
+def totals(day: date) -> Totals | None:
+    """A day's totals; None when they are partial and need a `rebuild`. REDIS_AWAY is raised."""
+    keys = _keys(day)
     with client().pipeline(transaction=True) as pipeline:
-        pipeline.delete(f"mingus:count:{day}", f"mingus:cost:{day}:type", f"mingus:cost:{day}:user")
-        for key, fields in totals.items():
-            pipeline.hset(key, mapping=fields)
-            pipeline.expire(key, KEPT)
+        pipeline.exists(keys[4])
+        for key in keys[:3]:
+            pipeline.hgetall(key)
+        whole, events, by_type, by_channel = pipeline.execute()
+    if not whole:
+        return None
+    return Totals({name.decode(): int(n) for name, n in events.items()}, _usd(by_type), _usd(by_channel))
+
+
+def user_cost(user_id: str, day: date) -> Decimal:
+    """USD spent on one person on that day, as far as counted. REDIS_AWAY is raised."""
+    found = client().hget(_keys(day)[3], user_id)
+    return Decimal(int(found or 0)) / MILLION
+
+
+def spent_by_channel(days: Sequence[date]) -> dict[date, dict[str, Decimal] | None]:
+    """Day → channel → USD, in one round trip; None for a day that is partial. REDIS_AWAY is raised."""
+    with client().pipeline(transaction=True) as pipeline:
+        for day in days:
+            keys = _keys(day)
+            pipeline.exists(keys[4])
+            pipeline.hgetall(keys[2])
+        answers = pipeline.execute()
+    found = zip(answers[::2], answers[1::2], strict=True)
+    return {day: _usd(costs) if whole else None for day, (whole, costs) in zip(days, found, strict=True)}
+
+
+def _rebuild(connection: Connection, day: date) -> bool:
+    redis, token, keys = client(), uuid4().hex, _keys(day)
+    staged = [f"{key}:{token}" for key in keys[:4]]
+    with redis.pipeline(transaction=True) as pipeline:
+        pipeline.delete(keys[5])
+        pipeline.rpush(keys[5], token)
+        pipeline.expire(keys[5], _REBUILD_SECONDS)
         pipeline.execute()
+    snapshot, sums = _sums(connection, day)
+    for key, fields in zip(staged, sums, strict=True):
+        names = list(fields)
+        for start in range(0, len(names), _FIELDS_AT_ONCE):
+            chunk: dict[Any, Any] = {name: fields[name] for name in names[start : start + _FIELDS_AT_ONCE]}
+            redis.hset(key, mapping=chunk)
+            redis.expire(key, _REBUILD_SECONDS)
+    replaced = script(_SCRIPT)(keys=[*keys, *staged], args=["replace", _ttl(), snapshot, token])
+    return bool(replaced)
+
+
+def _sums(connection: Connection, day: date) -> tuple[str, tuple[dict[str, int], ...]]:
+    """(snapshot, the four hashes) in one statement, so that both speak of the same instant."""
+    begin = datetime(day.year, day.month, day.day, tzinfo=UTC)
+    hashes: tuple[dict[str, int], ...] = ({}, {}, {}, {})
+    snapshot = ""
+    for seen, grouped, message_type, channel, kind, user_id, number, price in rows(
+        connection, _SUMS, (begin, begin + timedelta(days=1))
+    ):
+        snapshot = seen
+        if grouped == _COUNTS:
+            hashes[0][f"{message_type}:{channel}:{kind}"] = number
+            continue
+        micro = _micro(price or Decimal(0))
+        for place, level, name in (
+            (1, _BY_TYPE, message_type), (2, _BY_CHANNEL, channel), (3, _BY_USER, user_id or ""),
+        ):  # fmt: skip
+            if grouped == level and price is not None:
+                hashes[place][name] = hashes[place].get(name, 0) + micro
+    return snapshot, hashes
+
+
+def _keys(day: date) -> list[str]:
+    return [f"mingus:{{counters}}:{day}:{part}" for part in (*PARTS, "whole", "journal")]
+
+
+def _ttl() -> int:
+    return int(KEPT.total_seconds())
+
+
+def _micro(price: Decimal) -> int:
+    """Millionths, rounded as PostgreSQL rounds a numeric(12, 6)."""
+    return int((price * MILLION).to_integral_value(ROUND_HALF_UP))
+
+
+def _usd(fields: Mapping[bytes, bytes]) -> dict[str, Decimal]:
+    return {name.decode(): Decimal(int(amount)) / MILLION for name, amount in fields.items() if int(amount)}

@@ -13,6 +13,7 @@ from sqlalchemy import Connection
 from core.database import rows
 from core.models import unseal
 from core.vocabulary import Channel, ConsentLevel, LawfulBasis, Purpose, Urgency
+from delivery import budgets
 from delivery.catalog import MessageType, message_type
 from delivery.intake import PAYLOAD_PLACE
 from delivery.ledger import Claimed
@@ -113,6 +114,7 @@ def load_facts(
         consents=consent_states(connection, users),
         preferences=_preferences(connection, users),
         suppressed=_suppressed(connection, contact_points.values()),
+        budgets=budgets.standings(now),
         **(_history(connection, with_history, now) if with_history else {}),
     )
     return facts, contact_points

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
+from uuid import UUID
 
 from sqlalchemy import Connection
 
@@ -12,10 +13,11 @@ from core.ids import new_id
 from core.models import seal
 from core.settings import settings
 from core.vocabulary import Channel
-from delivery import consents
+from delivery import consents, pumping
 from delivery.channels import CHANNELS, Address
 from delivery.consents import ConsentEntry
 from delivery.loading import ADDRESS_PLACE, NAME_PLACE
+from delivery.pumping import NewNumber
 from delivery.suppressions import address_index
 
 
@@ -36,10 +38,12 @@ class NewPerson:
     consents: Sequence[ConsentEntry] = field(default_factory=tuple)
 
 
-def add_people(connection: Connection, people: Sequence[NewPerson]) -> None:
+def add_people(connection: Connection, people: Sequence[NewPerson], *, known: bool = False) -> None:
     """Insert people with their contact points and consents; InvalidAddress for an address that can't be one.
 
-    An id that exists keeps its row; a new address of an existing person becomes a further contact point.
+    New numbers abroad are held to a pace per block of numbers (InvalidAddress too), unless these are people who are
+    `known` already, as in an import. An id that exists keeps its row; a new address of an existing person becomes a
+    further contact point.
     """
     insert_rows(
         connection,
@@ -60,17 +64,25 @@ def add_people(connection: Connection, people: Sequence[NewPerson]) -> None:
         for channel, raw in ((Channel.SMS, person.phone), (Channel.EMAIL, person.email))
         if raw
     ]
-    insert_rows(
+    made = {new_id(): point for point in points}
+    inserted = insert_rows(
         connection,
         "INSERT INTO contact_points (id, user_id, channel, address_sealed, address_index, country, region, zones, domain)"
-        " VALUES %s ON CONFLICT (user_id, channel, address_index) DO NOTHING",
-        [_contact_point(user_id, channel, address) for user_id, channel, address in points],
+        " VALUES %s ON CONFLICT (user_id, channel, address_index) DO NOTHING RETURNING id",
+        [_contact_point(point_id, *point) for point_id, point in made.items()],
     )
+    if not known:
+        pumping.admit(
+            [
+                NewNumber(point_id, channel, address.country, address.normal)
+                for (point_id,) in inserted
+                for _, channel, address in (made[point_id],)
+            ]
+        )
     consents.record(connection, [entry for person in people for entry in person.consents])
 
 
-def _contact_point(user_id: str, channel: Channel, address: Address) -> tuple[object, ...]:
-    point_id = new_id()
+def _contact_point(point_id: UUID, user_id: str, channel: Channel, address: Address) -> tuple[object, ...]:
     return (
         point_id, user_id, channel, seal(address.normal, place=ADDRESS_PLACE, row=point_id),
         address_index(channel, address.normal), address.country, address.region, ",".join(address.zones),

@@ -14,7 +14,7 @@ from uuid import UUID
 from core.errors import InvalidRequest
 from core.settings import settings
 from core.vocabulary import Channel
-from delivery import routing
+from delivery import pumping, routing
 from delivery.catalog import MessageType
 from delivery.health import Health
 from delivery.loading import Batch, ContactPoint, Work
@@ -155,6 +155,9 @@ def _candidate(batch: Batch, work: Work, place: tuple[Route, ContactPoint], now:
         ),
         expires_at=work.claimed.expires_at,
         amount=_amount(work.payload.get("amount")),
+        block=pumping.block(contact_point.address())
+        if pumping.paced(contact_point.channel, contact_point.country)
+        else "",
         provider=route.provider,
         provider_units_per_minute=pace,
         units=_units(batch, work, route.channel, now) if pace else 1,

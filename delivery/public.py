@@ -10,10 +10,10 @@ from core.database import rows, transaction
 from core.errors import InvalidRequest, UnknownUser
 from core.ids import new_id
 from core.vocabulary import Channel, EventKind
-from delivery import costs, counters
-from delivery.catalog import message_type
+from delivery import costs, ledger
+from delivery.catalog import message_type as catalog_row
 from delivery.content import substitute
-from delivery.counters import Tally
+from delivery.ledger import Fact
 from delivery.loading import NAME_PLACE, load_facts
 from delivery.messages import DeliveryEvent
 from delivery.planning import candidate_for
@@ -28,7 +28,7 @@ def validate_user_preferences(user_id: str, channel: str, alert_type: str) -> tu
 
     UnknownUser, UnknownMessageType, or InvalidRequest for an unknown channel.
     """
-    way, row, now = _channel(channel), message_type(alert_type), utc_now()
+    way, row, now = _channel(channel), catalog_row(alert_type), utc_now()
     with transaction() as connection:
         facts, points = load_facts(connection, [user_id], now)
     if user_id not in facts.users:
@@ -44,17 +44,22 @@ def validate_user_preferences(user_id: str, channel: str, alert_type: str) -> tu
 def track_communication_cost(
     user_id: str, channel: str, message_type: str, success: bool, *, units: int = 1
 ) -> Decimal:
-    """Add what `units` cost to the day's totals of the type and the person; the USD added (0 for a failure)."""
-    way = _channel(channel)
-    price = costs.estimate(way, units) if success else Decimal(0)
-    counters.count(
-        [
-            Tally(
-                at=utc_now(), message_type=message_type, channel=way, kind="sent" if success else "failed",
-                user_id=user_id, price=price,
-            )
-        ]
-    )  # fmt: skip
+    """Book what `units` cost with the day's totals of the type and the person; the USD booked (0 for a failure).
+
+    For messages that did not go through this pipeline: those that did are booked by it.
+    """
+    way, row, now = _channel(channel), catalog_row(message_type), utc_now()
+    price = costs.estimate(way, units, on=now.date()) if success else Decimal(0)
+    with transaction() as connection:
+        ledger.record_facts(
+            connection,
+            [
+                Fact(
+                    at=now, kind="sent" if success else "failed", channel=way, provider="", user_id=user_id,
+                    message_type=row.name, price=price,
+                )
+            ],
+        )  # fmt: skip
     return price
 
 
@@ -124,7 +129,7 @@ def _last_attempt(
             "SELECT a.id, a.provider, a.reference FROM attempts a JOIN notifications n ON n.id = a.notification_id"
             " WHERE n.user_id = %s AND n.message_type = %s AND a.channel = %s AND (%s::uuid IS NULL OR n.id = %s)"
             " ORDER BY a.id DESC LIMIT 1",
-            (user_id, message_type(name).name, channel, notification_id, notification_id),
+            (user_id, catalog_row(name).name, channel, notification_id, notification_id),
         )
     return (found[0][0], found[0][1], found[0][2]) if found else None
 

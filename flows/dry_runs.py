@@ -8,6 +8,7 @@ from typing import Any
 from core.errors import InvalidRequest
 from core.settings import settings
 from core.vocabulary import Channel
+from delivery import costs
 from delivery.catalog import message_type
 from delivery.content import Person, RenderRequest, preview, validate_payload
 from flows.audience import Recipient
@@ -43,8 +44,8 @@ class DryRun:
         try:
             validate_payload(self._type, payload)
             if channel is Channel.EMAIL and not example:
-                return Trial(settings().email_price)
-            found = preview(self._request(payload, person, channel), price=_price(channel))
+                return Trial(self._price(channel))
+            found = preview(self._request(payload, person, channel), price=self._price(channel))
         except InvalidRequest as error:
             return f"{type(error).__name__}: {error.field}"
         shown = {"channel": str(channel), "subject": found.message.subject, "text": found.message.body}
@@ -61,6 +62,5 @@ class DryRun:
             postal_address=settings().postal_address,
         )
 
-
-def _price(channel: Channel) -> Decimal:
-    return settings().email_price if channel is Channel.EMAIL else settings().sms_price
+    def _price(self, channel: Channel) -> Decimal:
+        return costs.unit_price(channel, on=self._now.date())

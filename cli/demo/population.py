@@ -68,7 +68,7 @@ def load(connection: Connection, *, now: datetime, people: int = PEOPLE, seed: i
     earlier = int(rows(connection, "SELECT count(*) FROM users")[0][0])
     dice = random.Random(seed + earlier)
     persons = [_person(earlier + number, dice, now) for number in range(people)]
-    add_people(connection, persons)
+    add_people(connection, persons, known=True)
     ids = [person.id for person in persons]
     _preferences(connection, ids, dice, now)
     _money(connection, ids, dice, now.date())

@@ -1,4 +1,4 @@
-"""Whether a message may be sent now: seven policies in a fixed order, one verdict with its evidence.
+"""Whether a message may be sent now: nine policies in a fixed order, one verdict with its evidence.
 
 The first Skip or Defer decides and later policies don't see the candidate, so that the rate limit, which is last,
 spends tokens only on what is really about to be sent.
@@ -8,7 +8,9 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from delivery.policies import (
+    budget,
     consent,
+    destination,
     expiry,
     frequency,
     hours,
@@ -20,16 +22,18 @@ from delivery.policies import (
 from delivery.policies.base import Candidate, Facts, Policy, Verdict, VerdictKind
 from delivery.throttle import Spender
 
-RULES_VERSION = f"2026.11+{hours.digest()}"
+RULES_VERSION = f"2026.11.2+{hours.digest()}"
 """Recorded with every verdict: changes by hand with the rules' code, by itself with the rows of `quiet_hours.csv`."""
 
 ORDER: tuple[tuple[str, Policy], ...] = (
     ("expiry", expiry.check),
     ("consent", consent.check),
     ("suppression", suppression.check),
+    ("destination", destination.check),
     ("preferences", preferences.check),
     ("quiet_hours", quiet_hours.check),
     ("frequency", frequency.check),
+    ("budget", budget.check),
 )
 """The pure policies; the rate limit follows them in `judge`."""
 

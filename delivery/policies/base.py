@@ -13,6 +13,7 @@ from typing import Any
 from uuid import UUID
 
 from core.vocabulary import Category, Channel, ConsentLevel, LawfulBasis, Purpose
+from delivery.budgets import Standing
 from delivery.catalog import MessageType
 
 
@@ -74,6 +75,8 @@ class Candidate:
     units: int = 1
     jitter: float = 0.0
     """A number in [0, 1) fixed per notification, to spread deferred messages over their window."""
+    block: str = ""
+    """The block of numbers that the number lies in, where blocks are held to a pace (`delivery.pumping`)."""
     provider: str = ""
     """Who would carry it, for the provider's pace; empty when not known yet."""
     provider_units_per_minute: int = 0
@@ -138,6 +141,8 @@ class Facts:
     """(user, message type) → instants of the sends in the last 24 h, oldest first: when a slot is free again."""
     recent_in_category: Mapping[tuple[str, Category], Sequence[datetime]] = field(default_factory=dict)
     """(user, category) → instants of the sends in the last 7 days, oldest first; needed where a weekly cap is set."""
+    budgets: Sequence[Standing] = ()
+    """How the budgets stand; empty when there are none."""
 
 
 Policy = Callable[[Sequence[Candidate], Facts, datetime], list[Verdict]]

@@ -64,6 +64,16 @@ class Reason(StrEnum):
     CAPPED_PAST_EXPIRY = "capped_past_expiry", "The next free slot comes after the message's time is over."
     CAP_IS_ZERO = "cap_is_zero", "The limit for this user is zero."
 
+    # destination and budget
+    COUNTRY_NOT_SERVED = (
+        "country_not_served",
+        "Texts to this country are switched off (MINGUS_SMS_COUNTRIES).",
+    )
+    BUDGET_EXHAUSTED = (
+        "budget_exhausted",
+        "The budget of the day or month is spent; what is not critical waits for the next one.",
+    )
+
     # rate limit
     CHANNEL_FORBIDDEN = "channel_forbidden", "This type of message may not use this channel at all."
     RATE_LIMITED = "rate_limited", "The limit per minute is reached; it waits for its own reserved token."

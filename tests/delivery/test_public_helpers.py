@@ -76,8 +76,8 @@ def test_costs_are_added_to_the_day_of_the_type_and_of_the_person(people, redis)
     assert track_communication_cost("user_maya", "sms", "payment_reminder", True) == Decimal("0.0075")
     assert track_communication_cost("user_maya", "sms", "payment_reminder", False) == 0
     day = utc_now().date()
-    assert int(redis.hget(f"mingus:cost:{day}:user", "user_maya")) == 7500
-    assert int(redis.hget(f"mingus:count:{day}", "payment_reminder:sms:failed")) == 1
+    assert int(redis.hget(f"mingus:{{counters}}:{day}:cost:user", "user_maya")) == 7500
+    assert int(redis.hget(f"mingus:{{counters}}:{day}:count", "payment_reminder:sms:failed")) == 1
 
 
 def test_a_logged_delivery_moves_the_message_as_a_receipt_would(people, provider):
