@@ -7,13 +7,18 @@ from datetime import datetime, timedelta
 import pandas as pd
 
 from analytics.alarms import fit_baseline, scan
+from analytics.rates import MATURE
 
 LEARNT_FROM = timedelta(days=28)
 JUDGED = timedelta(hours=24)
 STILL = timedelta(minutes=30)
 """An alarm lasts until half an hour has passed without one."""
-LEAST_WINDOWS = 288
-"""A day of windows with tries: below that nothing is called normal yet."""
+LEAST_WINDOWS = 40
+LEAST_PAST = timedelta(days=2)
+"""With a shorter past nothing is called normal yet."""
+LEAST_TRIES = 30
+"""The limit is an approximation that needs so many tries in a window: quiet streams get wider windows."""
+WIDTHS = tuple(timedelta(minutes=minutes) for minutes in (5, 15, 30, 60, 120, 240))
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,27 +62,43 @@ def watch(
     ]
 
 
+def coarsened(windows: pd.DataFrame) -> pd.DataFrame:
+    """The windows, put together until they hold 30 tries on average (at most 4 hours); `attrs["width"]` says how wide."""
+    for width in WIDTHS:
+        wider = (
+            windows.assign(at=windows["at"].dt.floor(width))
+            .groupby("at", as_index=False)[["hits", "total"]]
+            .sum()
+        )
+        wider.attrs["width"] = width
+        if wider["total"].mean() >= LEAST_TRIES:
+            break
+    return wider
+
+
 def _judge(
     subject: str, windows: pd.DataFrame, now: datetime, bad_times: list[tuple[pd.Timestamp, pd.Timestamp]]
 ) -> Watch:
+    windows = coarsened(windows)
     recent = windows["at"] >= now - JUDGED
     past = windows[~recent]
-    if len(past) < LEAST_WINDOWS:
+    if len(past) < LEAST_WINDOWS or past["at"].max() - past["at"].min() < LEAST_PAST:
         return Watch(subject, True, False, None, None, None, windows[recent])
     judged = scan(windows[recent], fit_baseline(past, bad_times))
     alarms = judged[judged["alarm"]]
-    fresh = alarms[alarms["at"] >= now - STILL]
+    still = max(STILL, windows.attrs["width"] + MATURE)
+    fresh = alarms[alarms["at"] >= now - still]
     normal = float(judged["baseline"].mean()) if len(judged) else float("nan")
     if fresh.empty:
         return Watch(subject, False, False, None, None, normal, judged)
-    since = _run_start(alarms["at"])
+    since = _run_start(alarms["at"], still)
     bad = judged[judged["at"] >= since]
     rate = float(bad["hits"].sum() / bad["total"].sum())
     return Watch(subject, False, True, since.to_pydatetime(), rate, float(bad["baseline"].mean()), judged)
 
 
-def _run_start(alarms: "pd.Series[pd.Timestamp]") -> pd.Timestamp:
+def _run_start(alarms: "pd.Series[pd.Timestamp]", still: timedelta) -> pd.Timestamp:
     """The first alarm of the run that the last one belongs to."""
     ordered = alarms.sort_values()
-    breaks = ordered.diff() > STILL
+    breaks = ordered.diff() > still
     return pd.Timestamp(ordered[breaks].max() if breaks.any() else ordered.iloc[0])

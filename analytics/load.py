@@ -55,6 +55,7 @@ STREAMS = """
 SELECT channel, provider, slot AS at, sum(timely)::bigint AS hits, sum(sent)::bigint AS total
 FROM try_slots WHERE slot >= $1 AND slot < $2 GROUP BY 1, 2, 3 ORDER BY 1, 2, 3
 """
+QUEUE_HISTORY = "SELECT at, lane, due + claimed AS depth FROM queue_samples WHERE at >= $1 ORDER BY at"
 HOUR = timedelta(hours=1)
 SLOT = timedelta(minutes=5)
 TOP_DOMAINS = 30
@@ -110,6 +111,11 @@ def latencies(connection: Any, start: datetime, end: datetime) -> pd.DataFrame:
 def streams(connection: Any, start: datetime, *, now: datetime) -> pd.DataFrame:
     """`alarms.WINDOWS` by channel and provider: every mature five minutes since `start`."""
     return read(connection, STREAMS, (start, now - MATURE - SLOT))
+
+
+def queue_history(connection: Any, start: datetime) -> pd.DataFrame:
+    """The performance history (at, lane, depth) since `start`."""
+    return read(connection, QUEUE_HISTORY, (start,))
 
 
 def _hour(at: datetime) -> datetime:

@@ -50,14 +50,14 @@ def rebuild() -> Refreshed:
 
 
 def lag_seconds(connection: Connection) -> float:
-    """The age of the oldest event that the rollups don't hold yet; 0 when they hold all.
+    """The age of the oldest event that the rollups don't hold yet; 0 when they hold all, or were never built.
 
     It grows without end when a transaction somewhere never ends: alarm on it.
     """
     found = rows(
         connection,
-        "SELECT coalesce(extract(epoch FROM now() - min(recorded_at)), 0)::float8 FROM delivery_events"
-        " WHERE ins_xid >= coalesce((SELECT upto FROM rollup_state WHERE name = %s), '0'::xid8)",
+        "SELECT coalesce(extract(epoch FROM now() - min(e.recorded_at)), 0)::float8 FROM rollup_state s"
+        " JOIN delivery_events e ON e.ins_xid >= s.upto WHERE s.name = %s",
         (NAME,),
     )
     return float(found[0][0])

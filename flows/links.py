@@ -7,6 +7,9 @@ from core.settings import settings
 PAGES: Mapping[str, str] = {
     "delivery": "/",
     "timeline": "/timeline",
+    "queues": "/",
+    "engagement": "/",
+    "failures": "/",
 }
 
 

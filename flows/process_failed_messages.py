@@ -1,0 +1,163 @@
+"""process-failed-messages (every 15 minutes): what failed, why, which causes explain most of it, and one more chance.
+
+failures ─triage▶ class and act for each ─clusters▶ "explains 62 % …" ─act▶ replays, alarms ─show▶ tables, verdict
+"""
+
+import random
+from collections.abc import Sequence
+from datetime import timedelta
+from typing import Annotated, Any
+
+from prefect import flow, task
+from prefect.cache_policies import NO_CACHE
+from pydantic import Field
+
+from core.clock import utc_now
+from flows import artifacts
+from flows.links import web
+from flows.window import Hours, Window, WindowEnd, window_before
+
+REPORT = "failures"
+ALARM = "failure_cause"
+NEEDS_A_PERSON = {"page_and_open_breaker", "quarantine_template_and_sender", "mend_our_bug_then_replay"}
+"""Acts that no repetition replaces: they raise an alarm from five failures on."""
+LEAST_FOR_ALARM = 5
+
+MostReplays = Annotated[int, Field(ge=0, le=10_000)]
+
+
+@flow(name="process-failed-messages", retries=2, retry_delay_seconds=5 * 60)
+def process_failed_messages(
+    end: WindowEnd | None = None, hours: Hours = 24, most_replays: MostReplays = 500
+) -> dict[str, Any]:
+    """Triage of the failures of the `hours` hours before `end` (now when empty); replays happen only for now."""
+    window = window_before(end, hours, utc_now())
+    triaged, causes = judge(window)
+    replays = act(triaged, most_replays) if end is None else []
+    keep(window, triaged, causes)
+    show(window, triaged, causes, replays)
+    return {
+        "start": window.start.isoformat(),
+        "end": window.end.isoformat(),
+        "failures": sum(row["failures"] for row in triaged),
+        "causes": [each.sentence() for each in causes],
+        "replayed": sum(each.count for each in replays),
+    }
+
+
+@task(cache_policy=NO_CACHE, persist_result=False)
+def judge(window: Window) -> tuple[list[dict[str, Any]], list[Any]]:
+    """The triage table (one row per provider, class and code) and the clusters (`failures.Cluster`)."""
+    from analytics.failure_load import BASELINE_DAYS, baseline, failures
+    from analytics.failures import act_on, clusters
+    from analytics.load import reader
+    from core.vocabulary import ErrorClass
+
+    with reader() as connection:
+        found, usual = failures(connection, window.start, window.end), baseline(connection, window.start)
+    windows = timedelta(days=BASELINE_DAYS) / (window.end - window.start)
+    counted = (
+        found.groupby(["channel", "provider", "error_class", "error_code"])
+        .size()
+        .sort_values(ascending=False)
+    )
+    triaged = [
+        {
+            "channel": channel, "provider": provider, "class": error_class, "code": code or "–",
+            "failures": int(count), "act": str(act_on(ErrorClass(error_class))),
+        }
+        for (channel, provider, error_class, code), count in counted.items()
+    ]  # fmt: skip
+    return triaged, clusters(found, usual, windows=windows) if len(found) else []
+
+
+@task(cache_policy=NO_CACHE, persist_result=False)
+def act(triaged: Sequence[dict[str, Any]], most: int) -> list[Any]:
+    """Replays what a repetition may mend, and raises alarms for what needs a person (`replays.Replay`)."""
+    from analytics.alarm_store import Raised, settle_alarms
+    from core.database import transaction
+    from flows.replays import replay
+
+    now = utc_now()
+    with transaction() as connection:
+        settle_alarms(
+            connection,
+            ALARM,
+            [
+                Raised(
+                    f"{row['provider']}/{row['class']}/{row['code']}",
+                    f"{row['provider']} {row['code']} ({row['class']}): {row['failures']} failures; {row['act']}.",
+                    {"failures": row["failures"], "act": row["act"]},
+                )
+                for row in triaged
+                if row["act"] in NEEDS_A_PERSON and row["failures"] >= LEAST_FOR_ALARM
+            ],
+            now=now,
+        )
+        return replay(connection, now=now, most=most, rng=random.Random())
+
+
+@task(cache_policy=NO_CACHE, persist_result=False)
+def keep(window: Window, triaged: Sequence[dict[str, Any]], causes: Sequence[Any]) -> None:
+    """Replaces the window's report in Postgres."""
+    from analytics.failure_classes import TABLE_VERSION
+    from analytics.store import replace_report
+    from core.database import transaction
+
+    body = {
+        "table_version": TABLE_VERSION,
+        "triage": list(triaged),
+        "causes": [
+            {
+                "keys": each.keys,
+                "count": each.count,
+                "expected": each.expected,
+                "share": each.share,
+                "text": each.sentence(),
+            }
+            for each in causes
+        ],
+    }
+    with transaction() as connection:
+        replace_report(connection, REPORT, window.start, window.end, body)
+
+
+def show(
+    window: Window, triaged: Sequence[dict[str, Any]], causes: Sequence[Any], replays: Sequence[Any]
+) -> None:
+    """The triage table, the causes, and a verdict in words."""
+    artifacts.table(
+        "failure-triage", triaged, about=f"Failures of {window}", empty=f"nothing failed in {window}"
+    )
+    artifacts.table(
+        "failure-causes",
+        [
+            {
+                **each.keys,
+                "failures": each.count,
+                "expected": round(each.expected, 1),
+                "explains": f"{each.share:.0%}",
+            }
+            for each in causes
+        ],
+        about="Causes above the usual of the last 7 days (scan statistic)",
+        empty="nothing unusual",
+    )
+    artifacts.verdict("failure-verdict", verdict(window, triaged, causes, replays), about="Failures in words")
+
+
+def verdict(
+    window: Window, triaged: Sequence[dict[str, Any]], causes: Sequence[Any], replays: Sequence[Any]
+) -> str:
+    """What a person should know about the failures, in Markdown."""
+    total = sum(row["failures"] for row in triaged)
+    lines = [
+        f"## Failures, {window}\n",
+        f"**{total:,} failures.**" if total else "Nothing failed.",
+        "",
+        *([f"- {each.sentence()}" for each in causes] or ["Nothing is above the usual of the last 7 days."]),
+        "",
+        *(f"- {each.count:,} dead letters ({each.error_class}) have one more chance." for each in replays),
+        f"\n[Failures]({web('failures')})",
+    ]
+    return "\n".join(lines)
