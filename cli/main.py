@@ -5,9 +5,10 @@ from typing import Any
 import typer
 from typer.core import TyperGroup
 
-from cli import down, env, settings_table, status, up
+from cli import consent, costs, down, env, inbound, settings_table, status, suppress, up
 from cli.demo.command import demo
 from cli.preview import preview
+from cli.show import show
 from core.errors import MingusError
 
 
@@ -36,7 +37,12 @@ app.command()(down.down)
 app.command()(status.status)
 app.command()(env.env)
 app.command()(preview)
+app.command()(costs.costs)
+app.add_typer(costs.counters_app, name="counters")
 app.command("settings")(settings_table.settings_table)
+app.command()(show)
+for name, group in {"consent": consent, "suppress": suppress, "inbound": inbound}.items():
+    app.add_typer(group.app, name=name)
 
 
 @app.callback()
