@@ -1,4 +1,4 @@
-"""`mingus suppress add|remove|list`: addresses that nobody may send to."""
+"""`mingus suppress add|remove|sync|list`: addresses that nobody may send to."""
 
 import getpass
 from typing import Annotated
@@ -42,16 +42,24 @@ def add(
 
 @app.command()
 def remove(channel: Channel, address: Address) -> None:
-    """Take an address off the list, whatever brought it there."""
-    from core.database import transaction
+    """Take an address off the list and the provider's, whatever brought it there."""
     from core.errors import InvalidRequest
-    from delivery.suppressions import lift
+    from delivery.suppression_sync import lift_everywhere
 
-    with transaction() as connection:
-        found = lift(connection, channel, _index(channel, address))
-    if not found:
+    if not lift_everywhere(channel, address, _index(channel, address)):
         raise InvalidRequest("address", "is not on the list")
     typer.echo("It is off the list.")
+
+
+@app.command()
+def sync() -> None:
+    """Bring our list of mail addresses and Resend's together, both ways."""
+    from delivery.suppression_sync import sync as bring_together
+
+    done = bring_together()
+    typer.echo(
+        f"{done.pulled} came to us, {done.pushed} went to Resend, {done.lifted} were lifted there and here."
+    )
 
 
 @app.command("list")

@@ -21,7 +21,7 @@ from delivery.catalog import message_type
 from delivery.ledger import ClosedAttempt, Fact
 from delivery.lifecycle import EVENT_TARGETS
 from delivery.messages import DeliveryEvent
-from delivery.protection import protect
+from delivery.protection import REASONS, protect
 from delivery.providers import provider
 
 __all__ = ["apply_waiting", "receive"]
@@ -63,7 +63,8 @@ def apply_waiting(*, limit: int = 500, now: datetime | None = None) -> int:
         )
         callbacks.keep_waiting(connection, unmatched, give_up_after=UNMATCHED_FOR)
     handled = inbound.handle_waiting(limit=limit)
-    opt_out.complete(patience=COMPLETING)
+    if len(events) < limit:
+        opt_out.complete(patience=COMPLETING)
     return len(events) - len(unmatched) + handled
 
 
@@ -77,7 +78,8 @@ def _apply(connection: Connection, events: Mapping[UUID, DeliveryEvent], now: da
         found = _found(event, matches)
         if found is not None:
             matched.append((event, found))
-        elif event.kind is EventKind.SUPPRESSED and not event.reference:  # the provider's own list
+        elif event.kind in REASONS and (not event.reference or event.at < now - UNMATCHED_FOR):
+            # the provider's own list, or a message that is no longer kept: the address counts all the same
             channel = provider(event.provider).channel
             if index := suppressions.index_of(channel, event.address):
                 listed.append((event, "", channel, index))

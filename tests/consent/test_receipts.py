@@ -240,3 +240,16 @@ def test_the_same_event_is_stored_once_whoever_stores_it(database):
 def waiting() -> int:
     with transaction() as connection:
         return int(rows(connection, "SELECT count(*) FROM callbacks WHERE processed_at IS NULL")[0][0])
+
+
+def test_a_complaint_about_a_message_that_is_no_longer_kept_still_suppresses(provider, database):
+    receive([event(EventKind.COMPLAINED, "long gone", address="maya@mingus.example")])
+    apply_waiting()
+    assert suppressed() == []
+
+    with transaction() as connection:
+        execute(connection, "UPDATE callbacks SET due_at = now()")
+    apply_waiting(now=NOW + timedelta(hours=25))
+
+    assert suppressed() == [("email", "complaint", 1.0, False)]
+    assert waiting() == 0
