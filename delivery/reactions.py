@@ -45,8 +45,11 @@ def reaction(outcome: Outcome, row: MessageType) -> Reaction:
 
 
 def closes(outcome: Outcome) -> str:
-    """What an outcome rules out for the rest of this notification's life: nothing, its route, or its channel."""
-    if outcome.kind is not OutcomeKind.REFUSED_FOR_GOOD:
+    """What an outcome rules out for the rest of this notification's life: nothing, its route, or its channel.
+
+    An account of ours that does not work says nothing about the message: it is tried there again once that is mended.
+    """
+    if outcome.kind is not OutcomeKind.REFUSED_FOR_GOOD or outcome.misconfigured:
         return ""
     return (
         "channel" if outcome.next_channel or outcome.suppress_address or outcome.revoke_consent else "route"

@@ -79,6 +79,7 @@ def recover_lapsed(*, for_seconds: float = 10.0) -> dict[str, int]:
         counts.update(found)
         if sum(found.values()) < PAGE:
             break
+    counts = +counts
     if counts:
         log.warning("claims_recovered", extra={"counts": dict(counts)})
     return dict(counts)
