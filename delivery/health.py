@@ -80,6 +80,14 @@ def record(results: Mapping[str, Calls]) -> None:
         return
 
 
+def is_open(provider: str) -> bool:
+    """True while `provider` is taken out, its probes included; asking takes no probe. False without Redis."""
+    try:
+        return int(client().hget(_PREFIX + provider, "opened") or 0) > 0
+    except REDIS_AWAY:
+        return False
+
+
 def reset(provider: str) -> None:
     """Forget what is known about `provider` (after an operator has mended it)."""
     client().delete(_PREFIX + provider, _PREFIX + provider + ":probe")

@@ -1,10 +1,10 @@
-"""Whether a message may be sent now: nine policies in a fixed order, one verdict with its evidence.
+"""Whether a message may be sent now: ten policies in a fixed order, one verdict with its evidence.
 
 The first Skip or Defer decides and later policies don't see the candidate, so that the rate limit, which is last,
 spends tokens only on what is really about to be sent.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
 
 from delivery.policies import (
@@ -14,6 +14,7 @@ from delivery.policies import (
     expiry,
     frequency,
     hours,
+    number_block,
     preferences,
     quiet_hours,
     rate_limit,
@@ -35,7 +36,12 @@ ORDER: tuple[tuple[str, Policy], ...] = (
     ("frequency", frequency.check),
     ("budget", budget.check),
 )
-"""The pure policies; the rate limit follows them in `judge`."""
+"""The pure policies; those that spend follow them in `judge`."""
+
+SPENDING: tuple[tuple[str, Callable[[Spender], Policy]], ...] = (
+    ("number_block", number_block.spending),
+    ("rate_limit", rate_limit.spending),
+)
 
 
 def judge(candidates: Sequence[Candidate], facts: Facts, now: datetime, spend: Spender) -> list[Verdict]:
@@ -44,7 +50,7 @@ def judge(candidates: Sequence[Candidate], facts: Facts, now: datetime, spend: S
     """
     evidence = [{"rules": RULES_VERSION} for _ in candidates]
     decided: list[Verdict | None] = [None] * len(candidates)
-    for name, check in (*ORDER, ("rate_limit", rate_limit.spending(spend))):
+    for name, check in (*ORDER, *((name, spending(spend)) for name, spending in SPENDING)):
         open_ones = [index for index, verdict in enumerate(decided) if verdict is None]
         if not open_ones:
             break

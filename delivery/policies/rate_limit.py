@@ -1,14 +1,13 @@
 """The rate limit, last of all policies because it spends: only what everybody else allows takes tokens.
 
-Three buckets: the catalog's limit per type × channel per minute, in messages; the provider's pace, in its units, of
-which critical messages keep a reserved share; and abroad the hourly pace of the number's block. Over the limit a message waits until the instant reserved for it.
+Two buckets: the catalog's limit per type × channel per minute, in messages, and the provider's pace, in its units, of
+which critical messages keep a reserved share. Over the limit a message waits until the instant reserved for it.
 """
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 from core.vocabulary import Urgency
-from delivery import pumping
 from delivery.policies.base import Candidate, Facts, Policy, Verdict
 from delivery.policies.reasons import Reason
 from delivery.throttle import Bucket, Spender, TokenAnswer, TokenRequest
@@ -42,8 +41,6 @@ def _request(candidate: Candidate, now: datetime) -> TokenRequest:
     if candidate.provider and pace:
         shared = Bucket(key=f"provider:{candidate.provider}", limit=pace, reserve=pace // CRITICAL_SHARE)
         tokens.append((shared, max(1, candidate.units)))
-    if candidate.block:
-        tokens.append((pumping.bucket(candidate.block), 1))
     return TokenRequest(
         holder=candidate.notification_id.hex,
         tokens=tokens,

@@ -69,6 +69,10 @@ class Reason(StrEnum):
         "country_not_served",
         "Texts to this country are switched off (MINGUS_SMS_COUNTRIES).",
     )
+    NUMBER_BLOCK_PACED = (
+        "number_block_paced",
+        "The number lies in a block abroad that has had its texts of this hour (MINGUS_SMS_BLOCK_HOURLY).",
+    )
     BUDGET_EXHAUSTED = (
         "budget_exhausted",
         "The budget of the day or month is spent; what is not critical waits for the next one.",
