@@ -1,7 +1,7 @@
 """What reports are made of, read for a set of users at once: whole cents and whole days, so that sums are exact."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from typing import Any
 
@@ -40,6 +40,11 @@ class Money:
     budgets: pd.DataFrame
     goals: pd.DataFrame
     overdue: pd.DataFrame
+
+    def before(self, end: date) -> "Money":
+        """The same without the transactions booked from `end` on."""
+        last = (end - date(1970, 1, 1)).days
+        return replace(self, transactions=self.transactions[self.transactions["day"] < last])
 
 
 def money_of(connection: Any, users: Sequence[str], start: date, end: date, due_from: date) -> Money:

@@ -46,10 +46,14 @@ class Draft:
 
 @dataclass(frozen=True, slots=True)
 class LeftOut:
-    """Why a person gets nothing; the reason names no personal data."""
+    """Why a person gets nothing; the reason names no personal data.
+
+    `expected` when that is how it should be (there is nothing to tell them), so that nobody has to look into it.
+    """
 
     user_id: str
     reason: str
+    expected: bool = False
 
 
 Prepare = Callable[[Sequence[Recipient]], Iterable[Draft | LeftOut]]
@@ -75,25 +79,23 @@ class Batch:
 
 @dataclass(slots=True)
 class Tally:
-    """What came of a batch so far."""
+    """What came of a batch so far; `skipped` are those who should have got something and did not."""
 
     people: int = 0
     accepted: int = 0
     left_out: Counter[str] = field(default_factory=Counter)
+    skipped: int = 0
     shown: list[LeftOut] = field(default_factory=list)
     cost: Decimal = Decimal(0)
     examples: list[dict[str, str]] = field(default_factory=list)
 
     def leave_out(self, each: LeftOut) -> None:
-        """Counts one; the first ones that are no repetition are kept to be shown."""
+        """Counts one; the first of those that were not expected are kept to be shown."""
         self.left_out[each.reason] += 1
-        if each.reason != ALREADY and len(self.shown) < MOST_SHOWN:
-            self.shown.append(each)
-
-    @property
-    def skipped(self) -> int:
-        """People who should have got something and did not; those served by an earlier run are none of them."""
-        return self.left_out.total() - self.left_out[ALREADY]
+        if not each.expected:
+            self.skipped += 1
+            if len(self.shown) < MOST_SHOWN:
+                self.shown.append(each)
 
 
 def run(batch: Batch, people: Sequence[Recipient], *, chunk: int = CHUNK) -> Tally:
@@ -123,7 +125,7 @@ def _take(batch: Batch, people: Sequence[Recipient], tally: Tally, lifetime: tim
     served = _served(batch, people) if batch.once else frozenset()
     drafts: list[Draft] = []
     for user_id in served:
-        tally.leave_out(LeftOut(user_id, ALREADY))
+        tally.leave_out(LeftOut(user_id, ALREADY, expected=True))
     reachable = []
     for person in people:
         if person.user_id in served:
@@ -184,11 +186,12 @@ def accept_chunk(batch: Batch, drafts: Sequence[Draft], lifetime: timedelta) -> 
     accepted, left_out = 0, []
     for result in accept_many(requests, now=batch.now):
         if isinstance(result, Refused):
-            left_out.append(LeftOut(result.request.user_id, why(result.error)))
+            reason = why(result.error)
+            left_out.append(LeftOut(result.request.user_id, reason, expected=reason == ALREADY))
         elif result.is_new:
             accepted += 1
         else:
-            left_out.append(LeftOut("", ALREADY))
+            left_out.append(LeftOut("", ALREADY, expected=True))
     return accepted, left_out
 
 

@@ -12,6 +12,7 @@ from core.errors import InvalidRequest
 from core.vocabulary import Channel, Purpose
 from delivery.catalog import catalog
 from delivery.content import Person, preview, render
+from delivery.content.stored_templates import latest_version
 from tests.content.for_maya import LINKS, POSTAL_ADDRESS, mail, request_of, sms
 
 BY_CHANNEL = [(name, channel) for name, row in catalog().items() for channel in row.channels]
@@ -31,7 +32,7 @@ MAILED = [name for name, row in catalog().items() if Channel.EMAIL in row.channe
 def test_texts_of_the_specifications_examples(name, text):
     message = sms(name)
     assert (message.body, message.units, message.subject, message.html) == (text, 1, "", "")
-    assert message.template == f"{name}/v1"
+    assert message.template == f"{name}/v{latest_version(name)}"
 
 
 def test_without_a_template_of_the_payload_the_types_own_text_is_used():
