@@ -40,7 +40,7 @@ class JsonFormatter(logging.Formatter):
                 line[name] = scrub(value) if isinstance(value, str) else value
         if record.exc_info:
             line["error"] = scrub(self.formatException(record.exc_info))
-        return orjson.dumps(line, default=str).decode()
+        return orjson.dumps(line, default=str, option=orjson.OPT_NON_STR_KEYS).decode()
 
 
 def configure(level: str = "INFO") -> None:
