@@ -56,12 +56,16 @@ def demonstrate(sandbox: str, ids: Sequence[str]) -> Failover:
     """Break Twilio, send critical alerts, mend it; at most half a minute."""
     people = _reachable(ids, ALERTS_AT_ONCE)
     sent: list[str] = []
+    health.reset(
+        BROKEN
+    )  # the batches before have sent so much that half of all calls would take long to fail
     began = time.monotonic()
     with _every_text_refused(sandbox):
         opened_after = None
         while opened_after is None and time.monotonic() - began < OPENS_WITHIN:
             sent += _send(people)
             opened_after = _waited(lambda: health.is_open(BROKEN), began, 1.0)
+        sent += _send(people)  # past the open breaker, without asking Twilio
         carried_by, slowest = _carried(sent)
     mended = time.monotonic()
     closed_after = None
