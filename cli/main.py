@@ -5,7 +5,7 @@ from typing import Any
 import typer
 from typer.core import TyperGroup
 
-from cli import consent, costs, down, env, inbound, settings_table, status, suppress, up
+from cli import consent, costs, dead_letters, down, env, inbound, settings_table, status, suppress, up
 from cli.demo.command import demo
 from cli.preview import preview
 from cli.show import show
@@ -41,7 +41,13 @@ app.command()(costs.costs)
 app.add_typer(costs.counters_app, name="counters")
 app.command("settings")(settings_table.settings_table)
 app.command()(show)
-for name, group in {"consent": consent, "suppress": suppress, "inbound": inbound}.items():
+app.command("audit")(dead_letters.audit)
+for name, group in {
+    "consent": consent,
+    "suppress": suppress,
+    "inbound": inbound,
+    "dead-letters": dead_letters,
+}.items():
     app.add_typer(group.app, name=name)
 
 
