@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import asdict, replace
+from dataclasses import replace
 from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -33,7 +33,7 @@ def receive(events: Sequence[DeliveryEvent]) -> int:
     values = []
     for event in map(_storable, events):
         callback_id = new_id()
-        sealed = seal(orjson.dumps(asdict(event), default=str), place=EVENT_PLACE, row=callback_id)
+        sealed = seal(orjson.dumps(event, default=str), place=EVENT_PLACE, row=callback_id)
         wait = INBOUND_AFTER.total_seconds() if event.kind is EventKind.RECEIVED else 0
         values.append((callback_id, event.provider, event.event_key, event.kind, sealed, wait))
     values.sort(

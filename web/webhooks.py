@@ -36,6 +36,7 @@ MAY_FETCH = frozenset({"ses", "sns"})
 """Providers whose signature may need a certificate from the network: verified off the event loop."""
 
 ONLY_POST = Response("only POST\n", 405, media_type="text/plain", headers={"Allow": "POST"})
+STORED = Response(status_code=204)
 TRY_AGAIN = {"Retry-After": "5"}
 
 
@@ -75,7 +76,9 @@ async def take(name: str, request: Request) -> Response:
     try:
         callback = RawCallback(
             url=public_url(request),
-            headers={key.lower(): value for key, value in request.headers.items()},
+            headers={
+                name.decode("latin-1"): value.decode("latin-1") for name, value in request.scope["headers"]
+            },
             body=await _body(request),
         )
         events = await _verified(name, callback)
@@ -93,7 +96,7 @@ async def take(name: str, request: Request) -> Response:
     for event in events:
         tallies.count(name, event.kind)
     text = await request.app.state.replies.to(events)
-    return twiml(text) if request.scope["path"] == TWIML_PATH else Response(status_code=204)
+    return twiml(text) if request.scope["path"] == TWIML_PATH else STORED
 
 
 def public_url(request: Request) -> str:
