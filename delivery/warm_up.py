@@ -1,7 +1,8 @@
 """What a worker does before its first message, so that no live alert pays for imports, templates or connections."""
 
+from core import connection_budget
 from core.clock import utc_now
-from core.database import rows, transaction
+from core.database import transaction
 from core.errors import InvalidRequest
 from core.settings import settings
 from delivery.catalog import catalog
@@ -16,7 +17,7 @@ def warm_up() -> None:
     for name in names:
         provider(name)
     with of(names), transaction() as connection:
-        rows(connection, "SELECT 1")
+        connection_budget.check(connection)
     for row in catalog().values():
         for channel in row.channels:
             try:
