@@ -37,7 +37,7 @@ WHERE e.ins_xid < %(hi)s::xid8
 NO_TRIES = """
 CREATE TEMP TABLE rollup_tries (
     sign smallint, notification_id uuid, channel text, provider text, message_type text, user_id text, domain text,
-    sent_at timestamptz, delivered_at timestamptz, engaged_at timestamptz, negative_at timestamptz,
+    sent_at timestamptz, delivered_at timestamptz, opened_at timestamptz, clicked_at timestamptz, negative_at timestamptz,
     ended smallint, delivered smallint, timely smallint, bounced_hard smallint, tracked smallint, opened smallint,
     opened_by_machine smallint, opened_at_all smallint, clicked smallint, unsubscribed smallint, complained smallint,
     micros bigint
@@ -78,7 +78,7 @@ WITH raw AS (
     FROM raw WHERE sent_at IS NOT NULL
 )
 SELECT %(sign)s, notification_id, channel, provider, message_type, user_id, domain, sent_at, delivered_at,
-    least(CASE WHEN channel = 'email' THEN opened_at END, clicked_at), least(unsubscribed_at, complained_at),
+    CASE WHEN channel = 'email' THEN opened_at END, clicked_at, least(unsubscribed_at, complained_at),
     (arrived OR refused)::int, arrived::int, coalesce(delivered_at - sent_at <= interval '10 min', false)::int,
     bounced_hard::int, tracked::int, (tracked AND opened_at IS NOT NULL)::int,
     (tracked AND opens IS NOT NULL AND opened_at IS NULL)::int, (tracked AND opens IS NOT NULL)::int,
@@ -104,7 +104,8 @@ MERGE INTO user_days AS kept USING (
     SELECT user_id, channel, date_bin('1 day', at, 'epoch') AS day, sum(sent)::int AS sent, sum(engaged)::int AS engaged,
         sum(negative)::int AS negative
     FROM (SELECT user_id, channel, sent_at AS at, sign AS sent, 0 AS engaged, 0 AS negative FROM rollup_tries
-          UNION ALL SELECT user_id, channel, engaged_at, 0, sign, 0 FROM rollup_tries WHERE engaged_at IS NOT NULL
+          UNION ALL SELECT user_id, channel, least(opened_at, clicked_at), 0, sign, 0 FROM rollup_tries
+              WHERE opened_at IS NOT NULL OR clicked_at IS NOT NULL
           UNION ALL SELECT user_id, channel, negative_at, 0, 0, sign FROM rollup_tries WHERE negative_at IS NOT NULL) AS facts
     WHERE user_id IS NOT NULL GROUP BY 1, 2, 3 HAVING sum(sent) <> 0 OR sum(engaged) <> 0 OR sum(negative) <> 0
 ) AS found USING_KEY
@@ -114,6 +115,18 @@ WHEN MATCHED THEN UPDATE SET sent = kept.sent + found.sent, engaged = kept.engag
     negative = kept.negative + found.negative
 WHEN NOT MATCHED THEN INSERT (user_id, channel, day, sent, engaged, negative)
     VALUES (found.user_id, found.channel, found.day, found.sent, found.engaged, found.negative)
+"""
+PERSON_HOURS = """
+MERGE INTO person_hours AS kept USING (
+    SELECT user_id, channel, date_bin('30 min', at, 'epoch') AS at, sum(opens)::int AS opens, sum(clicks)::int AS clicks
+    FROM (SELECT user_id, channel, opened_at AS at, sign AS opens, 0 AS clicks FROM rollup_tries WHERE opened_at IS NOT NULL
+          UNION ALL SELECT user_id, channel, clicked_at, 0, sign FROM rollup_tries WHERE clicked_at IS NOT NULL) AS facts
+    WHERE user_id IS NOT NULL GROUP BY 1, 2, 3 HAVING sum(opens) <> 0 OR sum(clicks) <> 0
+) AS found USING_KEY
+WHEN MATCHED AND kept.opens + found.opens = 0 AND kept.clicks + found.clicks = 0 THEN DELETE
+WHEN MATCHED THEN UPDATE SET opens = kept.opens + found.opens, clicks = kept.clicks + found.clicks
+WHEN NOT MATCHED THEN INSERT (user_id, channel, at, opens, clicks)
+    VALUES (found.user_id, found.channel, found.at, found.opens, found.clicks)
 """
 EVENT_HOURS = """
 MERGE INTO event_hours AS kept USING (
@@ -181,6 +194,7 @@ OF_TRIES: Mapping[str, str] = {
     ),
     "latency_hours": _keyed(LATENCY, ("hour", "channel", "provider", "message_type", "bucket")),
     "user_days": _keyed(USER_DAYS, ("user_id", "channel", "day")),
+    "person_hours": _keyed(PERSON_HOURS, ("user_id", "channel", "at")),
 }
 """rollup → the statement that adds the tries of `rollup_tries` to it."""
 OF_EVENTS: Mapping[str, str] = {
@@ -189,5 +203,5 @@ OF_EVENTS: Mapping[str, str] = {
 """rollup → the statement that adds the new events themselves to it."""
 EMPTY = """
 DELETE FROM try_slots; DELETE FROM try_domains; DELETE FROM campaign_days; DELETE FROM latency_hours;
-DELETE FROM user_days; DELETE FROM event_hours
+DELETE FROM user_days; DELETE FROM person_hours; DELETE FROM event_hours
 """

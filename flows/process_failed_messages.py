@@ -56,17 +56,17 @@ def judge(window: Window) -> tuple[list[dict[str, Any]], list[Any]]:
     with reader() as connection:
         found, usual = failures(connection, window.start, window.end), baseline(connection, window.start)
     windows = timedelta(days=BASELINE_DAYS) / (window.end - window.start)
+    by = ["channel", "provider", "error_class", "error_code"]
     counted = (
-        found.groupby(["channel", "provider", "error_class", "error_code"])
-        .size()
-        .sort_values(ascending=False)
+        found.groupby(by).size().rename("failures").reset_index().sort_values("failures", ascending=False)
     )
     triaged = [
         {
-            "channel": channel, "provider": provider, "class": error_class, "code": code or "–",
-            "failures": int(count), "act": str(act_on(ErrorClass(error_class))),
+            "channel": row["channel"], "provider": row["provider"], "class": row["error_class"],
+            "code": row["error_code"] or "–", "failures": int(row["failures"]),
+            "act": str(act_on(ErrorClass(row["error_class"]))),
         }
-        for (channel, provider, error_class, code), count in counted.items()
+        for row in counted.to_dict("records")
     ]  # fmt: skip
     return triaged, clusters(found, usual, windows=windows) if len(found) else []
 

@@ -11,9 +11,6 @@ from core.models.analytics import (
     QueueSample,
     Report,
     RollupState,
-    SendChoice,
-    SendTime,
-    SendTimeFit,
     TryDomain,
     TrySlot,
     UserDay,
@@ -25,13 +22,14 @@ from core.models.events import AuditEntry, Callback, DeliveryEvent
 from core.models.finance import Bill, Budget, Goal, Transaction
 from core.models.inbound import InboundMessage
 from core.models.notifications import Attempt, DeadLetter, Notification
+from core.models.send_times import PersonHour, SendChoice, SendTime, SendTimeFit
 from core.models.users import ContactPoint, Preference, User
 
 __all__ = [
     "Alarm", "Attempt", "AuditEntry", "Base", "Bill", "Budget", "Callback", "Campaign", "CampaignDay", "Career",
     "Consent", "ContactPoint", "DeadLetter", "DeliveryEvent", "DeliveryRate", "EngagementScore", "Enrolment",
     "EventHour", "FrequencyCap", "Goal", "InboundMessage", "JobPosting", "LatencyHour", "Lesson", "Notification",
-    "PendingWithdrawal", "Preference", "QueueSample", "ReminderWish", "Report", "RollupState", "Sealed",
+    "PendingWithdrawal", "PersonHour", "Preference", "QueueSample", "ReminderWish", "Report", "RollupState", "Sealed",
     "SealedBytes", "SendChoice", "SendTime", "SendTimeFit", "Suppression", "Transaction", "TryDomain", "TrySlot",
     "User", "UserDay", "seal", "unseal",
 ]  # fmt: skip

@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ARRAY, BigInteger, ForeignKey, Index, SmallInteger, text
+from sqlalchemy import BigInteger, ForeignKey, Index, SmallInteger, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from core.models.base import Base, Xid8, created_column, id_column
@@ -202,50 +202,3 @@ class FrequencyCap(Base):
     channel: Mapped[str] = mapped_column(primary_key=True)
     weekly_cap: Mapped[float]
     week: Mapped[datetime]
-
-
-class SendTime(Base):
-    """When a person is there on one channel: 24 ten-thousandths by local hour, and the best hours, best first."""
-
-    __tablename__ = "send_times"
-
-    user_id: Mapped[str] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"), primary_key=True)
-    channel: Mapped[str] = mapped_column(primary_key=True)
-    curve: Mapped[list[int]] = mapped_column(ARRAY(SmallInteger))
-    best_hours: Mapped[list[int]] = mapped_column(ARRAY(SmallInteger))
-    events: Mapped[float]
-    updated_at: Mapped[datetime] = created_column()
-
-
-class SendTimeFit(Base):
-    """What a night's fit of one channel learnt of everybody: the mixture, its strength, and whether it may be used."""
-
-    __tablename__ = "send_time_fits"
-
-    channel: Mapped[str] = mapped_column(primary_key=True)
-    fitted_at: Mapped[datetime] = mapped_column(primary_key=True)
-    people: Mapped[int]
-    strength: Mapped[float]
-    rhythms: Mapped[dict[str, Any]]
-    personalise: Mapped[bool]
-    uplift: Mapped[dict[str, Any] | None]
-
-
-class SendChoice(Base):
-    """Why a send got its hour, with the probability of that hour: what the uplift is measured from."""
-
-    __tablename__ = "send_choices"
-    __table_args__ = (Index("ix_send_choices_chosen_at", "chosen_at"),)
-
-    notification_id: Mapped[UUID] = mapped_column(primary_key=True)
-    user_id: Mapped[str]
-    channel: Mapped[str]
-    message_type: Mapped[str]
-    arm: Mapped[str]
-    reason: Mapped[str]
-    local_hour: Mapped[int] = mapped_column(SmallInteger)
-    propensity: Mapped[float]
-    allowed_hours: Mapped[int] = mapped_column(SmallInteger)
-    default_hour: Mapped[int] = mapped_column(SmallInteger)
-    best_hour: Mapped[int] = mapped_column(SmallInteger)
-    chosen_at: Mapped[datetime] = created_column()

@@ -25,7 +25,15 @@ from core.database import transaction
 
 NOON = datetime(2026, 11, 2, 12, tzinfo=UTC)
 FAR = datetime(2100, 1, 1, tzinfo=UTC)
-ROLLUPS = ("try_slots", "try_domains", "campaign_days", "latency_hours", "user_days", "event_hours")
+ROLLUPS = (
+    "try_slots",
+    "try_domains",
+    "campaign_days",
+    "latency_hours",
+    "user_days",
+    "person_hours",
+    "event_hours",
+)
 SHARED = [name for name in COUNTS if name not in {"ended", "micros"}]
 TRY = ["notification_id", "channel", "provider"]
 
@@ -77,12 +85,22 @@ def brute_force() -> dict[str, pd.DataFrame]:
         "latency": took.groupby(["hour", "channel", "provider", "message_type", "bucket"]).size(),
         "sent": by_day(tries.rename(columns={"sent_at": "at"})),
         "engaged": by_day(human.groupby([*TRY, "user_id"])["at"].min().reset_index()),
+        **{
+            name: by_half_hour(
+                human[human["event"] == kind].groupby([*TRY, "user_id"])["at"].min().reset_index()
+            )
+            for name, kind in (("opens", "opened"), ("clicks", "clicked"))
+        },
         "negative": by_day(bad.groupby([*TRY, "user_id"])["at"].min().reset_index()),
     }
 
 
 def by_day(frame: pd.DataFrame) -> pd.Series:
     return frame.assign(day=frame["at"].dt.floor("D")).groupby(["user_id", "channel", "day"]).size()
+
+
+def by_half_hour(frame: pd.DataFrame) -> pd.Series:
+    return frame.assign(at=frame["at"].dt.floor("30min")).groupby(["user_id", "channel", "at"]).size()
 
 
 def rolled(query: str) -> pd.DataFrame:
@@ -106,6 +124,10 @@ def assert_equal_to_recount() -> None:
         days = rolled(f"SELECT * FROM user_days WHERE {name} <> 0 ORDER BY user_id, channel, day")
         assert days[name].tolist() == true[name].tolist(), name
         assert days["user_id"].tolist() == true[name].index.get_level_values("user_id").tolist()
+    for name in ("opens", "clicks"):
+        hours = rolled(f"SELECT * FROM person_hours WHERE {name} <> 0 ORDER BY user_id, channel, at")
+        assert hours[name].tolist() == true[name].tolist(), name
+        assert hours["at"].tolist() == true[name].index.get_level_values("at").tolist()
     kinds = rolled("SELECT kind, sum(events)::bigint AS events FROM event_hours GROUP BY 1 ORDER BY 1")
     true_kinds = rolled("SELECT kind, count(*) AS events FROM delivery_events GROUP BY 1 ORDER BY 1")
     assert kinds.to_dict() == true_kinds.to_dict()
