@@ -74,7 +74,7 @@ def test_show_tells_why_a_message_was_not_sent(maya):
     assert "staff" in told
 
 
-@pytest.mark.parametrize("which", ["nothing", str(uuid4())])
+@pytest.mark.parametrize("which", ["nothing", "9d767a23-d16a-47b7-8873-0a914d7cb9dd"])
 def test_show_says_when_there_is_no_such_notification(maya, which):
     assert "there is none with the id or idempotency key" in mingus("show", which, code=1)
 
