@@ -5,7 +5,20 @@ from typing import Any
 import typer
 from typer.core import TyperGroup
 
-from cli import consent, costs, dead_letters, down, env, inbound, settings_table, status, suppress, up
+from cli import (
+    consent,
+    costs,
+    dead_letters,
+    down,
+    env,
+    import_jobs,
+    inbound,
+    sequence,
+    settings_table,
+    status,
+    suppress,
+    up,
+)
 from cli.demo.command import demo
 from cli.preview import preview
 from cli.show import show
@@ -42,11 +55,14 @@ app.add_typer(costs.counters_app, name="counters")
 app.command("settings")(settings_table.settings_table)
 app.command()(show)
 app.command("audit")(dead_letters.audit)
+app.command("import-jobs")(import_jobs.import_jobs)
+app.command("import-careers")(import_jobs.import_careers)
 for name, group in {
     "consent": consent,
     "suppress": suppress,
     "inbound": inbound,
     "dead-letters": dead_letters,
+    "sequence": sequence,
 }.items():
     app.add_typer(group.app, name=name)
 

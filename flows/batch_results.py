@@ -46,6 +46,8 @@ def summary(batch: Batch, tally: Tally) -> dict[str, Any]:
         "skipped": tally.skipped,
         "reasons": dict(tally.left_out),
     }
+    if tally.stopped:
+        result["stopped"] = tally.stopped
     if batch.dry_run:
         result |= {"cost_usd": str(tally.cost), "examples": tally.examples}
     return result
@@ -53,9 +55,10 @@ def summary(batch: Batch, tally: Tally) -> dict[str, Any]:
 
 def _sentence(batch: Batch, tally: Tally) -> str:
     verb = "would be accepted" if batch.dry_run else "accepted"
+    ended = f"stopped ({tally.stopped})" if tally.stopped else "completed"
     price = f" for ${tally.cost:.4f}" if batch.dry_run else ""
     return (
-        f"{batch.message_type} {batch.period}: completed with {tally.skipped:,} skipped;"
+        f"{batch.message_type} {batch.period}: {ended} with {tally.skipped:,} skipped;"
         f" {tally.accepted:,} of {tally.people:,} {verb}{price}"
     )
 

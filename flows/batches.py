@@ -36,12 +36,13 @@ ALREADY = "already accepted"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Draft:
-    """What a person gets; `period` when it is another than the batch's, `deliver_after` (aware) when it may wait."""
+    """What a person gets; `period` and `campaign` when they differ from the batch's, `deliver_after` when it may wait."""
 
     user_id: str
     payload: dict[str, Any]
     period: str | None = None
     deliver_after: datetime | None = None
+    campaign: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +65,7 @@ class Batch:
     """One batch: a message type, the period that it speaks about, and how a chunk of people is prepared.
 
     `once` False means that people may get several messages of the type in the period (each draft has its own period).
-    With `processes` above 1 a chunk is prepared by as many, and `prepare` must be a function of a module (or a partial).
+    `may_go_on` is asked before each chunk: a text ends the run for that reason. With `processes` above 1 a chunk is prepared by as many, and `prepare` must be a function of a module (or a partial).
     """
 
     message_type: str
@@ -75,6 +76,7 @@ class Batch:
     once: bool = True
     campaign: str | None = None
     processes: int = 1
+    may_go_on: Callable[[], str] | None = None
 
 
 @dataclass(slots=True)
@@ -88,6 +90,7 @@ class Tally:
     shown: list[LeftOut] = field(default_factory=list)
     cost: Decimal = Decimal(0)
     examples: list[dict[str, str]] = field(default_factory=list)
+    stopped: str = ""
 
     def leave_out(self, each: LeftOut) -> None:
         """Counts one; the first of those that were not expected are kept to be shown."""
@@ -109,6 +112,10 @@ def run(batch: Batch, people: Sequence[Recipient], *, chunk: int = CHUNK) -> Tal
     )
     lifetime = _lifetime(batch.message_type, len(people))
     for start in range(0, len(people), chunk):
+        tally.stopped = batch.may_go_on() if batch.may_go_on else ""
+        if tally.stopped:
+            log.warning("batch.stopped type=%s period=%s at=%d", batch.message_type, batch.period, start)
+            break
         _take(batch, people[start : start + chunk], tally, lifetime)
         done = min(len(people), start + chunk)
         log.info(
@@ -179,7 +186,7 @@ def accept_chunk(batch: Batch, drafts: Sequence[Draft], lifetime: timedelta) -> 
             idempotency_key=period_key(batch.message_type, draft.period or batch.period, draft.user_id),
             deliver_after=draft.deliver_after,
             expires_at=max(batch.now, draft.deliver_after or batch.now) + lifetime,
-            campaign=batch.campaign,
+            campaign=draft.campaign or batch.campaign,
         )
         for draft in drafts
     ]

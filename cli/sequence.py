@@ -1,0 +1,51 @@
+"""`mingus sequence show USER`: where a person stands in each sequence, and what comes next."""
+
+from typing import Annotated
+
+import typer
+
+app = typer.Typer(no_args_is_help=True, help="Sequences of onboarding steps.")
+
+
+@app.callback()
+def _sequence() -> None:
+    """Keeps `show` a sub-command."""
+
+
+@app.command()
+def show(user: Annotated[str, typer.Argument(help="the person's id")]) -> None:
+    """The person's enrolments, their steps, and what is decided for them now."""
+    from rich.console import Console
+    from rich.table import Table
+
+    from analytics.local_days import zone_of
+    from analytics.sequences import decide, plans
+    from core.clock import utc_now
+    from core.database import transaction
+    from core.errors import UnknownUser
+    from flows.enrolments import enrolments_of, facts_of
+
+    now = utc_now()
+    table = Table(
+        "sequence", "run", "state", "steps behind", "next step", "next at (their time)", "decided now"
+    )
+    with transaction() as connection:
+        facts = facts_of(connection, [user]).get(user)
+        if facts is None:
+            raise UnknownUser("user", f"no user {user!r}")
+        for plan in plans().values():
+            found = enrolments_of(connection, plan, [user]).get(user)
+            if found is None:
+                table.add_row(plan.name, "–", "not enrolled", "–", "–", "–", "–")
+                continue
+            is_active = found.state == "active"
+            table.add_row(
+                plan.name,
+                str(found.run),
+                found.state if is_active else f"{found.state}: {found.left_because}",
+                f"{found.step} of {len(plan.steps)}",
+                plan.steps[found.step].name if is_active else "–",
+                f"{found.next_at.astimezone(zone_of(facts.time_zone)):%a %d %b %H:%M}" if is_active else "–",
+                str(decide(plan, found, facts, now)) if is_active else "–",
+            )
+    Console().print(table)
