@@ -31,7 +31,7 @@ def receive(events: Sequence[DeliveryEvent]) -> int:
     if not events:
         return 0
     values = []
-    for event in map(_storable, events):
+    for event in map(storable, events):
         callback_id = new_id()
         sealed = seal(orjson.dumps(event, default=str), place=EVENT_PLACE, row=callback_id)
         wait = INBOUND_AFTER.total_seconds() if event.kind is EventKind.RECEIVED else 0
@@ -107,7 +107,7 @@ def keep_waiting(connection: Connection, ids: Collection[UUID], *, give_up_after
         )
 
 
-def _storable(event: DeliveryEvent) -> DeliveryEvent:
+def storable(event: DeliveryEvent) -> DeliveryEvent:
     """PostgreSQL's texts can't hold NUL, which a signed callback might: it is dropped rather than met at each tick."""
     texts = {
         name: value.replace("\x00", "")

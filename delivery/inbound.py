@@ -92,6 +92,7 @@ def handle(event: DeliveryEvent) -> str:
 
     A message that was handled before is not handled or answered again.
     """
+    event = callbacks.storable(event)
     channel = provider(event.provider).channel
     judged = JUDGED_BY_CARRIER.get(str(event.raw.get("OptOutType", "")))
     reading = Reading(judged, "carrier") if judged else classify(event.text)

@@ -62,9 +62,9 @@ def apply_waiting(*, limit: int = 500, now: datetime | None = None) -> int:
             },
         )
         callbacks.keep_waiting(connection, unmatched, give_up_after=UNMATCHED_FOR)
-    handled = inbound.handle_waiting(limit=limit)
     if len(events) < limit:
         opt_out.complete(patience=COMPLETING)
+    handled = inbound.handle_waiting(limit=limit)
     return len(events) - len(unmatched) + handled
 
 

@@ -44,22 +44,26 @@ class Inbox:
 
     async def run(self) -> None:
         """Store what arrives, for as long as the app lives."""
-        loop = asyncio.get_running_loop()
         while True:
             await self._arrived.wait()
             await asyncio.sleep(GATHER_SECONDS)
             parcels, self._waiting = self._waiting[:MOST_AT_ONCE], self._waiting[MOST_AT_ONCE:]
             if not self._waiting:
                 self._arrived.clear()
-            events = [event for parcel in parcels for event in parcel.events]
-            try:
-                await loop.run_in_executor(self._writer, receive, events)
-            except DATABASE_AWAY as error:
-                refused = NotAccepted("the database did not take the callback: try again")
-                refused.__cause__ = error
-                _end(parcels, refused)
-            else:
-                _end(parcels)
+            await self._write(parcels)
+
+    async def _write(self, parcels: Sequence[_Parcel]) -> None:
+        events = [event for parcel in parcels for event in parcel.events]
+        stored = asyncio.get_running_loop().run_in_executor(self._writer, receive, events)
+        await asyncio.wait([stored])
+        error = stored.exception()
+        if isinstance(error, DATABASE_AWAY):
+            error = NotAccepted("the database did not take the callback: try again")
+        if error is None or isinstance(error, NotAccepted) or len(parcels) == 1:
+            _end(parcels, error)
+        else:  # one that can't be stored must not spoil the others
+            for parcel in parcels:
+                await self._write([parcel])
 
     def close(self) -> None:
         """End the writer; whoever still waits is told to try again."""
@@ -67,7 +71,7 @@ class Inbox:
         _end(self._waiting, NotAccepted("the web app is stopping: try again"))
 
 
-def _end(parcels: Sequence[_Parcel], refused: NotAccepted | None = None) -> None:
+def _end(parcels: Sequence[_Parcel], refused: BaseException | None) -> None:
     for parcel in parcels:
         if parcel.stored.done():  # its sender hung up
             continue

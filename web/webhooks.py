@@ -20,14 +20,17 @@ from delivery.providers.base import RawCallback
 from web.replies import twiml
 
 MOST_BYTES = 256 * 1024
+STATUS_PATH = "/webhooks/twilio/status"
+"""Where Twilio's callbacks come; the id of the attempt follows."""
+
 PATHS: Mapping[str, str] = {
-    "/webhooks/twilio/status": "twilio",
+    STATUS_PATH: "twilio",
     "/webhooks/twilio/inbound": "twilio",
     "/webhooks/resend": "resend",
     "/webhooks/ses": "ses",
     "/webhooks/sns": "sns",
 }
-"""Path → the provider that must have signed what comes there; `…/status/{attempt id}` is found by its beginning."""
+"""Path → the provider that must have signed what comes there."""
 
 TWIML_PATH = "/webhooks/twilio/inbound"
 """Where the answer is an instruction."""
@@ -108,15 +111,14 @@ def public_url(request: Request) -> str:
 
 
 def _provider_of(path: str) -> str | None:
-    name = PATHS.get(path)
-    if name is None and path.startswith("/webhooks/"):
-        name = PATHS.get(path.rpartition("/")[0])
-    return name
+    return PATHS.get(STATUS_PATH if path.startswith(f"{STATUS_PATH}/") else path)
 
 
 async def _verified(name: str, callback: RawCallback) -> Sequence[DeliveryEvent]:
     if name not in MAY_FETCH:
         return provider(name).events(callback)
+    if not settings().sns_topics:  # before anything is built or fetched for a stranger
+        raise InvalidSignature("no topic of Amazon SNS is ours: MINGUS_SNS_TOPICS is empty")
     carrier = await asyncio.to_thread(provider, name)
     events = await asyncio.to_thread(carrier.events, callback)
     if isinstance(carrier, Confirms):

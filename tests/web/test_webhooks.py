@@ -8,9 +8,12 @@ from uuid import uuid4
 
 import pytest
 import redis as redis_py
+from sqlalchemy.exc import OperationalError
 
 from core.database import rows, transaction
+from delivery.callbacks import receive
 from tests.web.conftest import Web, svix_headers, twilio_signature
+from web import inbox
 from web.webhooks import MOST_BYTES
 
 MAYA = "+15125550101"
@@ -166,3 +169,80 @@ def counted(redis: redis_py.Redis, field: str) -> int:
             return int(found)
         time.sleep(0.05)
     return 0
+
+
+def test_a_database_that_is_away_is_told_as_try_again(web: Web, monkeypatch: pytest.MonkeyPatch) -> None:
+    def away(_events: object) -> int:
+        raise OperationalError("INSERT", None, Exception("gone"))
+
+    monkeypatch.setattr(inbox, "receive", away)
+    answer = web.twilio(STATUS, delivered())
+    monkeypatch.undo()
+
+    assert (answer.status, answer.headers["Retry-After"]) == (503, "5")
+    assert stored() == []
+    assert web.twilio(STATUS, delivered()).status == 204
+
+
+def test_one_that_can_not_be_stored_does_not_spoil_those_that_came_with_it(
+    web: Web, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def picky(events: list[Any]) -> int:
+        if any(event.reference == "SM007" for event in events):
+            raise ValueError("not this one")
+        return receive(events)
+
+    monkeypatch.setattr(inbox, "receive", picky)
+    monkeypatch.setattr(inbox, "GATHER_SECONDS", 0.2)
+    with ThreadPoolExecutor(16) as pool:
+        answers = list(pool.map(lambda n: web.twilio(STATUS, delivered(f"SM{n:03}")).status, range(16)))
+
+    assert answers == [500 if n == 7 else 204 for n in range(16)]
+    assert len(stored()) == 15
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "status"),
+    [
+        ("GET", "/webhooks/resend", 405),
+        ("PUT", STATUS, 405),
+        ("POST", "/webhooks/fax", 404),
+        ("POST", "/webhooks/resend/x", 404),
+        ("POST", "/webhooks/twilio/status/../../resend", 403),
+    ],
+)
+def test_only_the_webhooks_own_paths_take_anything(web: Web, method: str, path: str, status: int) -> None:
+    assert web.http.request(method, web.url + path, body=b"", redirect=False).status == status
+    assert stored() == []
+
+
+@pytest.mark.parametrize("path", ["/webhooks/ses", "/webhooks/sns"])
+def test_without_topics_of_ours_nothing_is_built_or_fetched_for_amazons_callers(
+    web: Web, redis: redis_py.Redis, monkeypatch: pytest.MonkeyPatch, path: str
+) -> None:
+    monkeypatch.delattr("boto3.session.Session")
+
+    assert web.post(path, b"{}").status == 403
+    assert stored() == []
+    assert counted(redis, f"{path.rpartition('/')[2]}:forged") == 1
+
+
+@pytest.mark.parametrize("path", ["/webhooks/ses", "/webhooks/sns"])
+def test_amazons_envelope_of_a_topic_that_is_not_ours_is_forged(
+    web: Web, configure: Any, monkeypatch: pytest.MonkeyPatch, path: str
+) -> None:
+    configure(
+        MINGUS_SNS_TOPICS="arn:aws:sns:us-east-1:1:ours",
+        AWS_ACCESS_KEY_ID="test",
+        AWS_SECRET_ACCESS_KEY="test",
+    )
+    envelope = {
+        "Type": "Notification", "MessageId": "m1", "TopicArn": "arn:aws:sns:us-east-1:1:theirs", "Message": "{}",
+        "Timestamp": "2026-11-02T10:00:00.000Z", "SignatureVersion": "1", "Signature": "eA==",
+        "SigningCertURL": "https://sns.us-east-1.amazonaws.com/x.pem",
+    }  # fmt: skip
+
+    assert web.post(path, json.dumps(envelope).encode()).status == 403
+    assert web.post(path, b"{}").status == 400
+    assert web.post(path, b"\xff").status == 400
+    assert stored() == []
