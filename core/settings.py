@@ -125,7 +125,7 @@ class Settings(BaseSettings):
         le=64,
         description="calls to one provider at a time, per process, where it takes one message per call",
     )
-    sns_topics: frozenset[str] = _ours(
+    sns_topics: Annotated[frozenset[str], NoDecode] = _ours(
         "SNS_TOPICS",
         default=frozenset(),
         description="ARNs of the topics whose notifications we believe: anybody's topic can sign and call us",
