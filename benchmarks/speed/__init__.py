@@ -1,0 +1,1 @@
+"""The stage and the rows of `python -m benchmarks.delivery`."""
