@@ -120,7 +120,7 @@ def _send(people: Sequence[str]) -> list[str]:
     payload = dict(catalog()[ALERT].example)
     results = [tasks.send_critical_financial_alert.delay(user_id=each, alert_data=payload) for each in people]
     for each in results:
-        each.get(timeout=10)
+        each.get(timeout=20)
     return [each.id for each in results]
 
 
