@@ -1,5 +1,7 @@
 """Twilio's webhooks and message resources in our words (twilio.com/docs/usage/security, …/track-outbound-message-status)."""
 
+import hmac
+from base64 import b64encode
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from decimal import Decimal, InvalidOperation
@@ -7,7 +9,7 @@ from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 from uuid import UUID
 
-from twilio.request_validator import RequestValidator, get_signature_algorithm
+from twilio.request_validator import HMAC_SHA1, RequestValidator, get_signature_algorithm
 from twilio.rest.api.v2010.account.message import MessageInstance
 
 from core.errors import InvalidRequest, InvalidSignature
@@ -125,13 +127,18 @@ def _verify(callback: RawCallback, form: Mapping[str, str], tokens: Sequence[str
     if not signature:
         raise InvalidSignature("no X-Twilio-Signature header")
     algorithm = get_signature_algorithm(callback.headers.get("x-twilio-webhooks-signature-settings"))
-    known = [
-        RequestValidator(token).validate(callback.url, form, signature, algorithm)
-        for token in tokens
-        if token
-    ]
-    if not any(known):
+    if not any(_signed_with(token, callback.url, form, signature, algorithm) for token in tokens if token):
         raise InvalidSignature("not signed with a token of ours")
+
+
+def _signed_with(token: str, url: str, form: Mapping[str, str], signature: str, algorithm: str) -> bool:
+    """The usual signature of our own URL first, for a tenth of the price; else whatever the SDK's checker allows."""
+    if algorithm == HMAC_SHA1:
+        signed = url + "".join(name + form[name] for name in sorted(form))
+        ours = b64encode(hmac.digest(token.encode(), signed.encode(), "sha1"))
+        if hmac.compare_digest(ours, signature.encode()):
+            return True
+    return bool(RequestValidator(token).validate(url, form, signature, algorithm))
 
 
 def _attempt_id(url: str) -> UUID | None:
