@@ -11,7 +11,7 @@ from functools import lru_cache
 from pathlib import Path
 from zlib import crc32
 
-from analytics.local_days import at_hour, local_day
+from analytics.local_days import at_hour, local_day, moment
 from core.errors import InvalidRequest
 
 DATA = Path(__file__).with_suffix(".toml")
@@ -120,9 +120,8 @@ def entry(plan: Plan, facts: Facts, earlier: Progress | None, now: datetime) -> 
             return None
         run = earlier.run + 1
     first = plan.steps[0]
-    start = local_day(now, facts.time_zone) + timedelta(days=first.after_days)
-    next_at = at_hour(start, facts.time_zone, first.hour)
-    return Progress(facts.user_id, plan.name, run, "active", "", 0, max(next_at, now), None, now)
+    when = moment(now + timedelta(days=first.after_days), facts.time_zone, first.hour)
+    return Progress(facts.user_id, plan.name, run, "active", "", 0, when.deliver_after or now, None, now)
 
 
 def decide(plan: Plan, progress: Progress, facts: Facts, now: datetime) -> Send | Wait | Leave:

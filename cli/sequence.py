@@ -19,7 +19,7 @@ def show(user: Annotated[str, typer.Argument(help="the person's id")]) -> None:
     from rich.table import Table
 
     from analytics.local_days import zone_of
-    from analytics.sequences import decide, plans
+    from analytics.sequences import Leave, Send, decide, plans
     from core.clock import utc_now
     from core.database import transaction
     from core.errors import UnknownUser
@@ -39,6 +39,13 @@ def show(user: Annotated[str, typer.Argument(help="the person's id")]) -> None:
                 table.add_row(plan.name, "–", "not enrolled", "–", "–", "–", "–")
                 continue
             is_active = found.state == "active"
+            match decide(plan, found, facts, now):
+                case Send(step):
+                    told = f"sends {plan.steps[step].name}"
+                case Leave(because):
+                    told = f"leaves: {because}"
+                case _:
+                    told = "waits"
             table.add_row(
                 plan.name,
                 str(found.run),
@@ -46,6 +53,6 @@ def show(user: Annotated[str, typer.Argument(help="the person's id")]) -> None:
                 f"{found.step} of {len(plan.steps)}",
                 plan.steps[found.step].name if is_active else "–",
                 f"{found.next_at.astimezone(zone_of(facts.time_zone)):%a %d %b %H:%M}" if is_active else "–",
-                str(decide(plan, found, facts, now)) if is_active else "–",
+                told if is_active else "–",
             )
     Console().print(table)

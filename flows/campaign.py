@@ -14,13 +14,13 @@ from prefect import flow
 from prefect.artifacts import create_table_artifact
 from pydantic import BaseModel, ConfigDict, Field
 
+from analytics.local_days import moment
 from core.clock import utc_now
 from delivery.catalog import message_type
 from flows import campaign_store
 from flows.audience import Audience, Recipient, people_of
 from flows.batch_results import finished
 from flows.batches import CHUNK, Batch, Draft, LeftOut, run
-from flows.local_time import moment
 
 JUDGE_EVERY_SECONDS = 20
 Name = Annotated[str, Field(pattern="^[a-z0-9][a-z0-9-]{1,60}$", description="its own, e.g. spring-savings")]

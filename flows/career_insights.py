@@ -10,11 +10,11 @@ from typing import Any
 
 from prefect import flow
 
+from analytics.local_days import moment
 from core.clock import utc_now
 from flows.audience import EVERYBODY, Audience, Recipient, people_of
 from flows.batch_results import finished
 from flows.batches import Batch, Draft, LeftOut, run
-from flows.local_time import moment
 
 HOUR = 8
 

@@ -11,6 +11,7 @@ from typing import Any
 
 from prefect import flow
 
+from analytics.local_days import moment
 from analytics.months import Month
 from core.clock import utc_now
 from core.database import rows, transaction
@@ -18,7 +19,6 @@ from delivery.keys import period_key
 from flows.audience import EVERYBODY, Audience, Recipient, people_of
 from flows.batch_results import finished
 from flows.batches import Batch, Draft, LeftOut, run
-from flows.local_time import moment
 
 HOUR = 10
 TYPE = "milestone_reminder"

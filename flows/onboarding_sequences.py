@@ -12,6 +12,7 @@ from typing import Any
 
 from prefect import flow
 
+from analytics.local_days import moment
 from analytics.sequences import Facts, Leave, Plan, Progress, Send, decide, entry, plan_of, variant
 from core.clock import utc_now
 from core.database import transaction
@@ -65,7 +66,7 @@ def steps(people: Sequence[Recipient], plan: Plan, now: datetime, dry_run: bool)
     for user in ids:
         match decided.get(user):
             case Send(step):
-                yield _draft(plan, active[user], step, facts[user])
+                yield _draft(plan, active[user], step, facts[user], now)
             case Leave(because):
                 yield LeftOut(user, f"left: {because}", expected=True)
             case None:
@@ -81,7 +82,7 @@ def move_on(plan: Plan, users: Sequence[str]) -> int:
         return len(advanced(connection, plan, known, facts_of(connection, users)))
 
 
-def _draft(plan: Plan, progress: Progress, step: int, facts: Facts) -> Draft:
+def _draft(plan: Plan, progress: Progress, step: int, facts: Facts, now: datetime) -> Draft:
     number, words = variant(plan, step, facts.user_id)
     payload: dict[str, Any] = {
         "sequence_step": step + 1,
@@ -93,5 +94,6 @@ def _draft(plan: Plan, progress: Progress, step: int, facts: Facts) -> Draft:
         user_id=facts.user_id,
         payload=payload,
         period=period_of(plan, progress, step),
+        deliver_after=moment(now, facts.time_zone, plan.steps[step].hour).deliver_after,
         campaign=f"{plan.name}/{plan.steps[step].name}/{'abcdefgh'[number]}",
     )

@@ -1,0 +1,167 @@
+"""Monthly reports as a flow: who gets one, who does not and why, and that nobody gets two."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from prefect.exceptions import ParameterTypeError
+
+from core.database import execute, rows, transaction
+from flows.audience import Audience
+from flows.monthly_reports import monthly_reports
+from tests.delivery.stage import person
+
+pytestmark = pytest.mark.usefixtures("prefect_server")
+JULY = (("2025-07-01", "3000", "income", "Payroll"), ("2025-07-03", "-1200", "housing", "Rent"))
+
+
+def test_everybody_with_money_gets_a_report_and_the_others_a_reason(
+    people: Any, banked: Any, accepted: Any
+) -> None:
+    people(
+        person("Maya", 101), person("Noor", 102), person("Omar", 103), person("Tom", 104, email="", phone="")
+    )
+    for user in ("user_maya", "user_omar", "user_tom"):
+        banked(user, *JULY)
+    banked("user_omar", ("2025-07-09", "NaN", "fun", "Bar"))
+    result = monthly_reports(month="2025-07")
+    assert result["accepted"] == 1
+    assert result["reasons"] == {
+        "no transactions in 2025-07": 1,
+        "a transaction has no readable amount": 1,
+        "no address on a channel of this type": 1,
+    }
+    (key, payload), *others = accepted("monthly_report").items()
+    assert not others
+    assert key == "monthly_report:2025-07:user_maya"
+    assert (payload["income"], payload["spending"], payload["savings"]) == ("3000.00", "1200.00", "1800.00")
+    assert [chart["content_id"] for chart in payload["charts"]] == ["categories", "cash-flow"]
+
+
+def test_it_ends_completed_and_says_how_many_were_skipped(people: Any, banked: Any) -> None:
+    people(person("Maya", 101), person("Noor", 102))
+    banked("user_maya", *JULY)
+    state = monthly_reports(month="2025-07", return_state=True)
+    assert state.is_completed()
+    assert state.message == "monthly_report 2025-07: completed with 1 skipped; 1 of 2 accepted"
+
+
+def test_a_second_run_serves_only_who_is_missing(people: Any, banked: Any, accepted: Any) -> None:
+    people(person("Maya", 101))
+    banked("user_maya", *JULY)
+    monthly_reports(month="2025-07")
+    before = accepted("monthly_report")
+    banked("user_maya", ("2025-07-30", "-5", "fun", "Late booking"))
+    people(person("Noor", 102))
+    banked("user_noor", *JULY)
+    result = monthly_reports(month="2025-07")
+    assert (result["accepted"], result["skipped"], result["reasons"]) == (1, 0, {"already accepted": 1})
+    after = accepted("monthly_report")
+    assert after.keys() - before.keys() == {"monthly_report:2025-07:user_noor"}
+    assert after["monthly_report:2025-07:user_maya"] == before["monthly_report:2025-07:user_maya"]
+
+
+def test_one_persons_unwritable_text_is_told_and_the_others_get_theirs(
+    people: Any, banked: Any, accepted: Any
+) -> None:
+    people(person("Maya", 101), person("Noor", 102))
+    banked("user_maya", *JULY)
+    banked("user_noor", *JULY, ("2025-07-09", "-900", "\ufdd0" * 70_000, "Bar"))
+    result = monthly_reports(month="2025-07")
+    assert result["accepted"] == 1
+    assert result["skipped"] == 1
+    assert next(iter(result["reasons"])).startswith("InvalidRequest: report_data")
+    assert list(accepted("monthly_report")) == ["monthly_report:2025-07:user_maya"]
+
+
+def test_a_dry_run_tells_counts_cost_and_three_examples_and_accepts_nothing(
+    people: Any, banked: Any, accepted: Any
+) -> None:
+    people(
+        *(person(name, 101 + number) for number, name in enumerate(("Maya", "Noor", "Dan", "Ines", "Tom")))
+    )
+    for name in ("maya", "noor", "dan", "ines"):
+        banked(f"user_{name}", *JULY)
+    result = monthly_reports(month="2025-07", dry_run=True)
+    assert (result["accepted"], result["skipped"], Decimal(result["cost_usd"])) == (4, 1, Decimal("0.0004"))
+    assert len(result["examples"]) == 3
+    assert "Went out: $1,200.00" in result["examples"][0]["text"]
+    assert "Maya Example" not in str(result["examples"]).replace("Hi Maya,", "")
+    assert accepted("monthly_report") == {}
+
+
+@pytest.mark.parametrize(
+    ("filtered", "expected"),
+    [
+        (Audience(countries=["DE"]), {"user_dan"}),
+        (Audience(user_ids=["user_maya", "user_nobody"]), {"user_maya"}),
+        (Audience(languages=["de"]), {"user_dan"}),
+        (Audience(limit=1), {"user_dan"}),
+        (Audience(states=["TX"]), {"user_maya", "user_dan"}),
+    ],
+)
+def test_the_audience_narrows_who_is_served(
+    filtered: Audience, expected: set[str], people: Any, banked: Any, accepted: Any
+) -> None:
+    people(person("Maya", 101), person("Dan", 102, country="DE", locale="de_DE"))
+    for user in ("user_maya", "user_dan"):
+        banked(user, *JULY)
+    monthly_reports(month="2025-07", audience=filtered)
+    assert {key.rpartition(":")[2] for key in accepted("monthly_report")} == expected
+
+
+def test_people_whose_data_was_erased_are_in_no_audience(people: Any, banked: Any, accepted: Any) -> None:
+    people(person("Maya", 101))
+    banked("user_maya", *JULY)
+    with transaction() as connection:
+        execute(connection, "UPDATE users SET erased_at = now()")
+    assert monthly_reports(month="2025-07")["people"] == 0
+    assert accepted("monthly_report") == {}
+
+
+@pytest.mark.parametrize("month", ["2999-01", "2025-13", "July", "2025-7"])
+def test_a_month_that_has_not_ended_or_is_none_fails_before_the_run(month: str) -> None:
+    with pytest.raises(ParameterTypeError, match="month: "):
+        monthly_reports(month=month)
+
+
+KILLED = """
+from functools import partial
+import flows.monthly_reports
+flows.monthly_reports.run = partial(flows.monthly_reports.run, chunk=5)
+flows.monthly_reports.monthly_reports(month="2025-07")
+"""
+
+
+@pytest.mark.slow
+def test_killed_outright_and_started_again_it_finishes_and_nobody_gets_two(
+    people: Any, banked: Any, accepted: Callable[[str], dict[str, Any]]
+) -> None:
+    names = [f"Person{number}" for number in range(40)]
+    people(*(person(name, 100 + number) for number, name in enumerate(names)))
+    for name in names:
+        banked(f"user_{name.lower()}", *JULY)
+    from prefect.settings import PREFECT_API_URL
+
+    env = os.environ | {"PREFECT_API_URL": str(PREFECT_API_URL.value())}
+    process = subprocess.Popen([sys.executable, "-c", KILLED], env=env, stderr=subprocess.DEVNULL)
+    deadline = time.monotonic() + 60
+    while len(accepted("monthly_report")) < 10:
+        assert time.monotonic() < deadline, "it did not begin"
+        assert process.poll() is None, "it ended before it could be killed"
+        time.sleep(0.02)
+    process.send_signal(signal.SIGKILL)
+    process.wait(10)
+    before = accepted("monthly_report")
+    assert 10 <= len(before) < 40
+    result = monthly_reports(month="2025-07")
+    assert result["accepted"] == 40 - len(before)
+    assert result["reasons"] == {"already accepted": len(before)}
+    with transaction() as connection:
+        assert rows(connection, "SELECT count(*), count(DISTINCT user_id) FROM notifications") == [(40, 40)]
