@@ -63,7 +63,7 @@ WITH raw AS (
         array_agg(is_machine) FILTER (WHERE kind = 'clicked') AS click_machines,
         min(at) FILTER (WHERE kind = 'unsubscribed') AS unsubscribed_at,
         min(at) FILTER (WHERE kind = 'complained') AS complained_at,
-        coalesce(max(price) FILTER (WHERE kind <> 'sent'), max(price), 0) AS price
+        coalesce(sum(price), 0) AS price  -- the estimate and its correction
     FROM rollup_source WHERE was_known OR %(sign)s = 1
     GROUP BY notification_id, channel, provider
 ), answered AS (
