@@ -130,10 +130,9 @@ def show(window: Window, scored: Mapping[str, Any], patterns: Mapping[str, Any])
         about="Of those who joined in a month: how many engaged k months later",
         empty="no cohort of 30 people yet",
     )
-    for channel, png in _heat_maps(patterns["hours"]).items():
-        artifacts.picture(
-            f"engagement-hours-{channel}", png, about=f"Engagement by local hour of the send, {channel}"
-        )
+    artifacts.pictures(
+        "engagement-hours", _heat_maps(patterns["hours"]), about="Engagement by the local time of the send"
+    )
     artifacts.verdict("engagement-verdict", verdict(window, scored, patterns), about="Engagement in words")
 
 

@@ -4,7 +4,7 @@ import base64
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from prefect.artifacts import create_image_artifact, create_markdown_artifact, create_table_artifact
+from prefect.artifacts import create_markdown_artifact, create_table_artifact
 
 
 def table(key: str, rows: Sequence[Mapping[str, Any]], *, about: str, empty: str) -> None:
@@ -19,7 +19,12 @@ def verdict(key: str, markdown: str, *, about: str) -> None:
     create_markdown_artifact(key=key, markdown=markdown, description=about)
 
 
-def picture(key: str, png: bytes, *, about: str) -> None:
-    """A PNG inside its own address, so that it needs no server to be shown."""
-    address = f"data:image/png;base64,{base64.b64encode(png).decode()}"
-    create_image_artifact(image_url=address, key=key, description=about)
+def pictures(key: str, pngs: Mapping[str, bytes], *, about: str) -> None:
+    """PNGs under their captions, inside the text itself, so that they need no server to be shown; nothing for none."""
+    if pngs:
+        parts = [f"### {caption}\n\n![{caption}]({_address(png)})\n" for caption, png in pngs.items()]
+        create_markdown_artifact(key=key, markdown="\n".join(parts), description=about)
+
+
+def _address(png: bytes) -> str:
+    return f"data:image/png;base64,{base64.b64encode(png).decode()}"

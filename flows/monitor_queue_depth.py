@@ -113,7 +113,7 @@ def show(samples: Sequence[Any], changes: Mapping[str, int], alarms: Sequence[st
         "queue-depth", [_row(each) for each in samples], about=f"The lanes at {now:%H:%M} UTC", empty=""
     )
     artifacts.verdict("queue-verdict", verdict(samples, changes, alarms), about="Queues in words")
-    artifacts.picture("queue-history", _picture(now), about="What waited in the last 24 hours")
+    artifacts.pictures("queue-history", {"The last 24 hours": _picture(now)}, about="What waited when")
 
 
 def _picture(now: datetime) -> bytes:

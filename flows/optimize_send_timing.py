@@ -84,18 +84,23 @@ def keep(found: Sequence[dict[str, Any]], now: datetime) -> None:
 
 def show(found: Sequence[dict[str, Any]]) -> None:
     """A table of the channels, the rhythms as curves, and a verdict in words."""
-    from analytics.plots import curves_plot
-
     artifacts.table(
         "send-times", [_row(each) for each in found], about="What was learnt of each channel", empty=""
     )
-    for each in found:
-        if each["population"]:
-            curves = {"everybody": each["population"]}
-            curves |= {f"{rhythm['weight']:.0%} of people": rhythm["curve"] for rhythm in each["rhythms"][:5]}
-            png = curves_plot(f"{each['channel']}: when people are there, local time", curves)
-            artifacts.picture(f"send-times-{each['channel']}", png, about="The rhythms of the population")
+    artifacts.pictures(
+        "send-times-rhythms",
+        {each["channel"]: _picture(each) for each in found if each["population"]},
+        about="The rhythms of the population, by channel",
+    )
     artifacts.verdict("send-times-verdict", verdict(found), about="Send times in words")
+
+
+def _picture(each: dict[str, Any]) -> bytes:
+    from analytics.plots import curves_plot
+
+    curves = {"everybody": each["population"]}
+    curves |= {f"{rhythm['weight']:.0%} of people": rhythm["curve"] for rhythm in each["rhythms"][:5]}
+    return curves_plot(f"{each['channel']}: when people are there, local time", curves)
 
 
 def _row(each: dict[str, Any]) -> dict[str, Any]:

@@ -103,12 +103,12 @@ def show(window: Window, figures: Sequence[Any], watches: Sequence[Any]) -> None
         empty=f"nothing was sent in {window}",
     )
     artifacts.verdict("delivery-verdict", verdict(window, figures, watches), about="Delivery in words")
-    for each in watches:
-        if not each.learning and len(each.windows) > 1:
-            name = each.subject.replace("/", "-")
-            artifacts.picture(
-                f"delivery-{name}", rate_plot(each.subject, each.windows), about=each.sentence()
-            )
+    judged = [each for each in watches if not each.learning and len(each.windows) > 1]
+    artifacts.pictures(
+        "delivery-pictures",
+        {each.sentence(): rate_plot(each.subject, each.windows) for each in judged},
+        about="Each provider's last day against its alarm limit",
+    )
 
 
 def verdict(window: Window, figures: Sequence[Any], watches: Sequence[Any]) -> str:
