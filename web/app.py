@@ -12,6 +12,7 @@ from fastapi import FastAPI
 from core import database, logs
 from core import redis as redis_clients
 from core.settings import settings
+from delivery.providers import configured, provider
 from web import confirm, health, metrics, preferences, unsubscribe, webhooks
 from web.inbox import Inbox
 from web.pages import add_error_pages
@@ -24,6 +25,7 @@ async def lifespan(app: FastAPI) -> AsyncIterator[None]:
     """Starts the writers; at the end stores what was taken and closes all connections."""
     logs.configure(settings().log_level)
     app.state.inbox, app.state.tallies, app.state.replies = Inbox(), Tallies(), Replies()
+    await asyncio.to_thread(warm_up)
     running = [asyncio.create_task(each.run()) for each in (app.state.inbox, app.state.tallies)]
     try:
         yield
@@ -36,6 +38,14 @@ async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         app.state.tallies.flush()
         database.dispose()
         redis_clients.disconnect()
+
+
+def warm_up() -> None:
+    """Build what the first webhook needs: an SDK's import would hold up all the others on the event loop."""
+    for names in configured(settings()).values():
+        for name in names:
+            if name not in webhooks.MAY_FETCH:
+                provider(name)
 
 
 def make_app() -> FastAPI:
