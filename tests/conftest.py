@@ -15,6 +15,7 @@ from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 from typing import Any
 
+import hypothesis
 import psutil
 import psycopg2
 import pytest
@@ -23,6 +24,11 @@ import redis as redis_py
 from sqlalchemy import Connection
 
 from core.embedded import embedded_postgres, embedded_redis, free_ports
+
+hypothesis.settings.register_profile(
+    "shared", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
+)
+hypothesis.settings.load_profile("shared")  # on a busy machine a slow example is no finding
 
 pytest_plugins = ["tests.delivery.stage"]  # people with names and the provider sandbox
 

@@ -5,19 +5,12 @@ import pandas as pd
 import pytest
 
 from analytics.frames import USER_DAYS
-from analytics.off_policy import Interval, Uplift
 from analytics.patterns import funnel, heat_map, lift, retention
-from analytics.rates import COUNTED, rates
-from analytics.recommendations import RULES, Evidence, recommend
+from analytics.recommendations import recommend
 
 
 def counts(message_type="tips", **numbers):
     return dict.fromkeys(COUNTED, 0) | {"channel": "email", "message_type": message_type} | numbers
-
-
-def evidence(*rows, **more):
-    by = ("channel", "message_type")
-    return Evidence(rates=rates(pd.DataFrame(rows), by), by=by, **more)
 
 
 def at(*texts):
@@ -71,50 +64,54 @@ def test_the_funnel_names_each_step_and_what_it_is_a_share_of():
     assert np.isnan(by_channel[by_channel["channel"] == "email"]["share"]).all()
 
 
-def test_complaints_above_the_limit_come_first_with_their_interval():
-    found = recommend(
-        evidence(counts(delivered=10_000, complained=60), counts("fine", delivered=10_000, complained=2))
-    )
-    assert len(found) == 1
-    assert found[0].urgency == 1
-    assert "email · tips draws complaints from 0.6 % [0.5–0.8]" in found[0].sentence
-    assert "0.1 %" in found[0].rule
+NO_HOURS = pd.DataFrame({"channel": [], "weekday": [], "hour": [], "sent": [], "engaged": []})
+NO_FUNNEL = pd.DataFrame(
+    columns=["channel", "delivered", "opened_at_all", "opened_by_machine", "unsubscribed"]
+)
 
 
-def test_bounces_and_machine_opens_speak_up():
-    found = recommend(evidence(counts(sent=1000, bounced_hard=80, opened_at_all=500, opened_by_machine=400)))
-    assert [each.urgency for each in found] == [2, 5]
-    assert "confirm addresses" in found[0].sentence
-    assert "judge it by clicks" in found[1].sentence
-
-
-def test_a_type_that_is_clicked_half_as_often_as_others_is_named():
-    rows = [counts(f"type-{n}", delivered=5000, clicked=500) for n in range(6)] + [
-        counts("dull", delivered=5000, clicked=60)
-    ]
-    found = recommend(evidence(*rows))
-    assert len(found) == 1
-    assert "email · dull is clicked in 1.2 % [0.9–1.5]" in found[0].sentence
-
-
-def test_the_best_slot_needs_proof():
-    sent = np.full((7, 24), 200)
-    engaged = np.full((7, 24), 20)
-    assert recommend(Evidence(engaged=engaged, sent=sent)) == []
-    engaged[1, 18:21] = 80
-    found = recommend(Evidence(engaged=engaged, sent=sent))
-    assert "Tuesdays from 18:00 to 21:00" in found[0].sentence
-    assert found[0].numbers["share"] == pytest.approx(0.4)
-
-
-def test_fatigue_and_the_measured_uplift_are_told():
-    uplift = Uplift(*[Interval(0.012, 0.004, 0.02)] * 3, ess=900, sends=5000, persons=2000)
-    found = recommend(Evidence(tired=150, people=1000, uplifts={"email": uplift}))
-    assert "150 of 1,000 people (15%)" in found[0].sentence
-    assert "email: Personal send times earn +1.20 points [+0.40, +2.00]" in found[1].sentence
+def told(**given):
+    everything = {"hours": NO_HOURS, "funnel": NO_FUNNEL, "tiers": {}, "tired": 0} | given
+    return [each.sentence for each in recommend(**everything)]
 
 
 def test_without_evidence_every_rule_is_silent():
-    assert recommend(Evidence()) == []
-    assert recommend(Evidence(tired=5, people=10)) == []
-    assert all(rule.__doc__ for rule in RULES)
+    assert told() == []
+    assert told(tiers={"active": 100}, tired=5) == []
+
+
+def test_a_good_hour_is_told_with_its_counts_and_a_lucky_small_one_is_not():
+    hours = pd.DataFrame(
+        {
+            "channel": "email",
+            "weekday": [1, 2, 3],
+            "hour": [18, 9, 9],
+            "sent": [2000, 2000, 50],
+            "engaged": [600, 200, 40],
+        }
+    )
+    (sentence,) = told(hours=hours)
+    assert "Send more email on Tuesday at 18:00 local time" in sentence
+    assert "(600 of 2000)" in sentence
+
+
+def test_machine_opens_and_many_goodbyes_are_told_with_their_shares():
+    funnel_rows = pd.DataFrame(
+        [
+            {
+                "channel": "email",
+                "delivered": 1000,
+                "opened_at_all": 400,
+                "opened_by_machine": 200,
+                "unsubscribed": 10,
+            }
+        ]
+    )
+    machines, goodbyes = told(funnel=funnel_rows)
+    assert "50% of its opens were made by machines only (200 of 400)" in machines
+    assert "1.0% of deliveries ended a subscription (10 of 1,000)" in goodbyes
+
+
+def test_fatigue_is_told_when_it_concerns_many():
+    (sentence,) = told(tiers={"active": 850, "dormant": 150}, tired=150)
+    assert "150 people (15%)" in sentence

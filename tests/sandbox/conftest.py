@@ -17,6 +17,7 @@ from typing import Any
 import pytest
 import resend
 import urllib3
+from resend.http_client_requests import RequestsClient
 from twilio.rest import Client
 
 from sandbox.settings import (
@@ -198,6 +199,8 @@ def mailer(sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> Any:
     """Resend's own SDK."""
     monkeypatch.setattr(resend, "api_url", sandbox.url)
     monkeypatch.setattr(resend, "api_key", DEFAULT_API_KEY)
+    # the SDK as installed, whatever the product has plugged into it in this process
+    monkeypatch.setattr(resend, "default_http_client", RequestsClient())
     return resend
 
 

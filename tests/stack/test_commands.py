@@ -27,6 +27,12 @@ def mingus(*words, var, **kwargs):
     )
 
 
+def _as_in_a_terminal():
+    """A background job (as on a build machine) has SIGINT ignored, and its children inherit that."""
+    for number in (signal.SIGINT, signal.SIGHUP):
+        signal.signal(number, signal.SIG_DFL)
+
+
 @pytest.mark.parametrize("command", ["env", "status", "down"])
 def test_a_command_that_needs_a_stack_says_in_one_line_that_none_runs(command, server_home):
     said = mingus(command, var=server_home)
@@ -77,6 +83,7 @@ def start_up(server_home):
             text=True,
             cwd=ROOT,
             env=BARE,
+            preexec_fn=_as_in_a_terminal,  # noqa: PLW1509  two signal calls, no thread holds anything
         )
         started.append(running)
         said = ""
