@@ -11,7 +11,9 @@ from prefect import flow, task
 from prefect.cache_policies import NO_CACHE
 
 from core.clock import utc_now
+from core.database import transaction
 from core.settings import settings
+from delivery import counters
 from delivery.providers import configured
 from delivery.reconciliation import Finding, Reconciliation, reconcile
 from flows import artifacts
@@ -28,6 +30,7 @@ def reconcile_providers(end: PastInstant | None = None, hours: Hours = 24) -> di
     window = window_before(end or utc_now() - QUIET, hours, utc_now())
     names = [name for carriers in configured(settings()).values() for name in carriers]
     found = [compare(name, window) for name in names]
+    mend_totals(window)
     show(window, found)
     return {each.provider: summary(each) for each in found}
 
@@ -36,6 +39,15 @@ def reconcile_providers(end: PastInstant | None = None, hours: Hours = 24) -> di
 def compare(name: str, window: Window) -> Reconciliation:
     """Compares one provider, takes in what it knows better and books its prices."""
     return reconcile(name, window.start, window.end)
+
+
+@task(cache_policy=NO_CACHE)
+def mend_totals(window: Window) -> None:
+    """Puts the running totals of the window's days right: late receipts and kills may have left them short."""
+    first, last = window.start.date(), window.end.date()
+    for number in range((last - first).days + 1):
+        with transaction() as connection:
+            counters.rebuild(connection, first + timedelta(days=number))
 
 
 def show(window: Window, found: Sequence[Reconciliation]) -> None:

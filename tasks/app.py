@@ -84,6 +84,7 @@ def make_app() -> Celery:
                 "resolve_unknown": 5.0,
                 "poll_unconfirmed": 60.0,
                 "watch_budgets": 60.0,
+                "rebuild_counters": 300.0,
             }.items()
         },
     )

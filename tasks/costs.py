@@ -1,4 +1,4 @@
-"""What is asked for and looked after each minute: late receipts, and the money spent."""
+"""What is looked after every minute or five: late receipts, budgets, and that the running totals are whole."""
 
 from core.clock import utc_now
 from tasks.app import app
@@ -21,3 +21,18 @@ def watch_budgets() -> None:
     from delivery import budgets
 
     budgets.watch(utc_now())
+
+
+@app.task(name="tasks.rebuild_counters")
+@single_flight("rebuild_counters")
+def rebuild_counters() -> None:
+    """Put today's running totals right, should a process have died between a commit and its count."""
+    from core.database import transaction
+    from core.redis import REDIS_AWAY
+    from delivery import counters
+
+    try:
+        with transaction() as connection:
+            counters.rebuild(connection, utc_now().date())
+    except REDIS_AWAY:
+        return  # the next time, then
