@@ -17,6 +17,7 @@ POINTS = frozenset(
         "after_publish",
         "before_call",  # attempts are open, the provider has heard nothing
         "after_call",  # the provider has answered, we have written nothing
+        "work_on",  # …=message type: a poison message, at the first look at it
     }
 )
 
@@ -34,7 +35,7 @@ def _chances() -> dict[str, float]:
     if not wanted or os.environ.get("MINGUS_ENV", "development") not in {"development", "test"}:
         return {}
     pairs = [part.partition(":") for part in wanted.replace(" ", "").split(",") if part]
-    unknown = {name for name, _, _ in pairs} - POINTS
+    unknown = {name.partition("=")[0] for name, _, _ in pairs} - POINTS
     if unknown:
         raise ValueError(
             f"MINGUS_CRASH_AT: {', '.join(sorted(unknown))} is none of {', '.join(sorted(POINTS))}"

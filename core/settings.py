@@ -154,6 +154,12 @@ class Settings(BaseSettings):
     chunk_size: int = _ours(
         "CHUNK_SIZE", default=200, ge=1, le=1000, description="notifications per queue message"
     )
+    republish_seconds: int = _ours(
+        "REPUBLISH_SECONDS",
+        default=20,
+        ge=1,
+        description="an id that was published and not claimed for so long is published again; a repeat is harmless",
+    )
     unknown_settle_seconds: int = _ours(
         "UNKNOWN_SETTLE_SECONDS",
         default=60,

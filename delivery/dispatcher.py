@@ -75,6 +75,8 @@ def _one_pass(ids: Sequence[UUID], avoid: Mapping[UUID, set[Route]], report: Rep
     report.states.update({each.id: (State.DEAD, KILLS_ITS_WORKER) for each in claimed if each not in healthy})
     if not healthy:
         return {}
+    for name in {each.message_type for each in healthy}:
+        crash_point(f"work_on={name}")
     with given_back_on_error(healthy):
         prepared = _plan_and_open(healthy, avoid, report)
     if not prepared:

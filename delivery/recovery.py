@@ -19,8 +19,6 @@ from delivery.providers import provider
 
 log = logging.getLogger(__name__)
 
-REPUBLISH_AFTER = 20.0
-"""Seconds after which an id that was published but not claimed is published again; a repeat is harmless."""
 PAGE = 1000
 
 
@@ -34,7 +32,7 @@ class Due(NamedTuple):
 def due(room: Mapping[str, int]) -> dict[str, list[Due]]:
     """Take due notifications for publishing: lane → at most `room[lane]` each, longest due first.
 
-    A row that is taken comes back after `REPUBLISH_AFTER` seconds unless it was claimed meanwhile.
+    A row that is taken comes back after MINGUS_REPUBLISH_SECONDS unless it was claimed meanwhile.
     """
     found: dict[str, list[Due]] = {}
     for lane, limit in room.items():
@@ -47,7 +45,7 @@ def due(room: Mapping[str, int]) -> dict[str, list[Due]]:
                 "  AND publish_after <= now() ORDER BY publish_after LIMIT %s FOR UPDATE SKIP LOCKED)"
                 " UPDATE notifications n SET publish_after = now() + make_interval(secs => %s) FROM ready"
                 " WHERE n.id = ready.id RETURNING n.id, n.claims > 0",
-                (lane, limit, REPUBLISH_AFTER),
+                (lane, limit, settings().republish_seconds),
             )
         found[lane] = [Due(*row) for row in taken]
     return found

@@ -142,9 +142,16 @@ class Stack:
 
     def restart(self, name: str) -> None:
         """Stops a process by its stop signal, starts it again, and returns when it is ready."""
-        process = self._process(name)
-        self._supervisor.halt(process)
-        self._bring_up(process, needs=())
+        self.halt(name)
+        self.resume(name)
+
+    def halt(self, name: str) -> None:
+        """Stops a process by its stop signal; it stays away until `resume`."""
+        self._supervisor.halt(self._process(name))
+
+    def resume(self, name: str) -> None:
+        """Starts a process that was halted and returns when it is ready."""
+        self._bring_up(self._process(name), needs=())
 
     def wait_ready(self, name: str, *, not_pid: int = 0) -> None:
         """Returns when a process is running and ready, under another number than `not_pid` (that of one just killed).

@@ -1,0 +1,202 @@
+"""What must hold when the dust has settled: I1 to I10 of docs/architecture.md, from the rows and from the provider's ledger."""
+
+import time
+from collections import Counter
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
+from datetime import date
+from typing import Any
+from uuid import UUID
+
+import orjson
+import psutil
+
+from benchmarks.chaos.world import WORKERS, World
+from core.database import rows, transaction
+from core.redis import client
+from core.settings import settings
+from core.vocabulary import Lane, State
+from delivery import audit, counters, lifecycle
+
+CANARIES = (b"canary", b"Canaryname", b"+15122")
+HANDED_OVER = frozenset({"sent", "delivered", "bounced", "complained"})
+ENDED = frozenset({"failed", "skipped", "dead"})
+MOST_FILES = 400
+
+
+@dataclass(slots=True)
+class Found:
+    """The counts of a scenario and every broken invariant in words."""
+
+    messages: int = 0
+    lost: int = 0
+    duplicated: int = 0
+    marked: int = 0
+    given_up: dict[str, int] = field(default_factory=dict)
+    broken: list[str] = field(default_factory=list)
+
+
+def await_calm(world: World, campaign: str, *, seconds: float) -> bool:
+    """Until nothing of the campaign waits, is claimed or in doubt, and every callback is applied; False when it takes longer."""
+    until = time.monotonic() + seconds
+    while time.monotonic() < until:
+        if not any(_moving(world, campaign)):
+            return True
+        time.sleep(0.5)
+    return False
+
+
+def _moving(world: World, campaign: str) -> tuple[int, int]:
+    ((messages,),) = world.sql(
+        "SELECT count(*) FROM notifications WHERE state IN ('accepted', 'claimed', 'unknown')"
+        f" AND campaign = '{campaign}'"
+    )
+    ((callbacks,),) = world.sql(
+        "SELECT count(*) FROM callbacks WHERE processed_at IS NULL AND due_at <= now()"
+    )
+    return messages, callbacks
+
+
+def check(world: World, campaign: str, accepted: Collection[UUID], *, may_end: Collection[str] = ()) -> Found:
+    """All invariants; `may_end` are reasons for which a message of this scenario may rightly not be sent."""
+    found = Found(messages=len(accepted))
+    states = {
+        row[0]: row[1:]
+        for row in world.sql(
+            f"SELECT id, state, reason, possible_duplicate FROM notifications WHERE campaign = '{campaign}'"
+        )
+    }
+    at_provider = _at_provider(world)
+    _fate(found, states, at_provider, accepted, may_end)
+    _legal_moves(found, world)
+    _audit_chain(found)
+    _counters(found, world)
+    _no_canaries(found, world)
+    _nothing_held(found, world)
+    return found
+
+
+def _fate(
+    found: Found,
+    states: Mapping[UUID, tuple[Any, ...]],
+    at_provider: Mapping[UUID, int],
+    accepted: Collection[UUID],
+    may_end: Collection[str],
+) -> None:
+    for each in accepted:
+        state, reason, marked = states.get(each, ("missing", "", False))
+        taken = at_provider.get(each, 0)
+        if state in ENDED and not taken:
+            found.given_up[reason or state] = found.given_up.get(reason or state, 0) + 1
+            if reason not in may_end:
+                found.lost += 1
+        elif not taken:
+            found.lost += 1
+        if taken > 1:
+            found.marked += marked
+            found.duplicated += not marked
+        if state not in HANDED_OVER | ENDED:
+            found.broken.append(f"I1 {each} is still {state}")
+    if len(found.broken) > 5:
+        found.broken[5:] = [f"… and {len(found.broken) - 5} more"]
+    if found.lost:
+        found.broken.append(f"I2 {found.lost} lost")
+    if found.duplicated:
+        found.broken.append(f"I3 {found.duplicated} sent twice without a mark")
+    strangers = set(states) - set(accepted)
+    if strangers:
+        found.broken.append(f"I2 {len(strangers)} rows that no caller was told of")
+
+
+def _at_provider(world: World) -> Counter[UUID]:
+    """Notification → how often a provider has taken it, by the provider's own ledger on disk."""
+    with transaction() as connection:
+        attempts = {
+            str(row[0]): row[1] for row in rows(connection, "SELECT id, notification_id FROM attempts")
+        }
+    taken: Counter[UUID] = Counter()
+    with (world.var / "sandbox" / "ledger.jsonl").open("rb") as lines:
+        for line in lines:
+            message = orjson.loads(line)
+            notification = attempts.get(_attempt_of(message))
+            if message["outcome"] == "accepted" and notification is not None:
+                taken[notification] += 1
+    return taken
+
+
+def _attempt_of(message: Mapping[str, Any]) -> str:
+    tags = message.get("tags") or {}
+    if isinstance(tags, list):
+        tags = {tag["name"]: tag["value"] for tag in tags}
+    return str(tags.get("attempt_id") or str(message.get("status_callback") or "").rpartition("/")[2])
+
+
+def _legal_moves(found: Found, world: World) -> None:
+    for was, became, count in world.sql("SELECT was, became, count(*) FROM chaos_moves GROUP BY 1, 2"):
+        if not lifecycle.may_move(State(was), State(became)):
+            found.broken.append(f"I7 {count} × {was} → {became}")
+
+
+def _audit_chain(found: Found) -> None:
+    with transaction() as connection:
+        if (at := audit.verify(connection).broken_at) is not None:
+            found.broken.append(f"I8 the audit chain breaks at {at}")
+
+
+def _counters(found: Found, world: World) -> None:
+    """Redis may have been emptied and workers killed between a commit and its count: equal after `rebuild`, or not at all."""
+    days = [row[0] for row in world.sql("SELECT DISTINCT (at AT TIME ZONE 'UTC')::date FROM delivery_events")]
+    with transaction() as connection:
+        for day in days:
+            counters.rebuild(connection, day)
+    wrong = [
+        day
+        for day in days
+        if (counted := counters.totals(day)) is None
+        or {name: count for name, count in counted.events.items() if count} != _sums(world, day)
+    ]
+    if wrong:
+        found.broken.append(f"I5 the counters of {len(wrong)} days differ from their sums in SQL")
+
+
+def _sums(world: World, day: date) -> dict[str, int]:
+    found = world.sql(
+        "SELECT message_type || ':' || channel || ':' || kind, count(*) FROM delivery_events"
+        f" WHERE (at AT TIME ZONE 'UTC')::date = '{day}' GROUP BY 1"
+    )
+    return dict(found)
+
+
+def _no_canaries(found: Found, world: World) -> None:
+    for name in (*WORKERS, "beat", "web"):
+        for log in (world.stack.log(name), world.stack.log(name).with_suffix(".log.1")):
+            text = log.read_bytes() if log.exists() else b""
+            found.broken += [f"I9 {name}.log holds {each!r}" for each in CANARIES if each in text]
+    broker = client(settings().broker_url)
+    broker.config_set("rdbcompression", "no")  # else DUMP would hide what it holds
+    for key in broker.scan_iter(count=1000):
+        held = broker.dump(key) or b""
+        found.broken += [f"I9 Redis key {key!r} holds {each!r}" for each in CANARIES if each in held]
+
+
+def _nothing_held(found: Found, world: World) -> None:
+    """Queues, unacknowledged sets, leases, working connections and files are back to what idleness needs."""
+    until = time.monotonic() + 20
+    while (held := _held(world)) and time.monotonic() < until:
+        time.sleep(0.5)
+    found.broken += [f"I10 {what}" for what in held]
+
+
+def _held(world: World) -> list[str]:
+    broker = client(settings().broker_url)
+    held = [f"{lane} holds {length}" for lane in Lane if (length := int(broker.llen(lane)))]
+    ((leases,),) = world.sql("SELECT count(*) FROM notifications WHERE state = 'claimed'")
+    ((busy,),) = world.sql(
+        "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'mingus' AND state LIKE 'idle in transaction%'"
+        " AND pid <> pg_backend_pid() AND state_change < now() - interval '5 seconds'"
+    )
+    held += [f"{leases} leases"] * bool(leases) + [f"{busy} open transactions"] * bool(busy)
+    for name in WORKERS:
+        files = psutil.Process(world.stack.pid(name)).num_fds()
+        held += [f"{name} holds {files} files"] * (files > MOST_FILES)
+    return held
