@@ -7,6 +7,7 @@ typed SQLAlchemy 2 models. No connection is ever held over a provider call.
 import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from decimal import Decimal
 from typing import Any
 
 import orjson
@@ -17,9 +18,13 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 
 from core.crash_points import crash_point
+from core.ids import read_id
 from core.settings import Settings, settings
 
 psycopg2.extras.register_uuid()  # type: ignore[no-untyped-call]
+psycopg2.extensions.register_type(
+    psycopg2.extensions.new_type((2950,), "ID", lambda text, _: None if text is None else read_id(str(text)))
+)
 
 Row = tuple[Any, ...]
 
@@ -151,6 +156,29 @@ def insert_rows(
         return found or []
     finally:
         cursor.close()
+
+
+def from_records(
+    connection: Connection, sql: str, records: Sequence[Any], **parameters: Any
+) -> list[Row]:
+    """Run `sql` over `json_to_recordset(%(records)s) AS v (name type, …)`; its rows, none without records.
+
+    Records are dataclasses or dicts. A fifth of the client's price of a VALUES list and less for the server, because
+    nothing is quoted cell by cell (docs/decisions/0020-speed.md).
+    """
+    if not records:
+        return []
+    text = orjson.dumps(records, default=_in_json).decode()
+    return rows(connection, sql, {"records": text, **parameters})
+
+
+def _in_json(value: Any) -> str:
+    """What JSON has no word for, as PostgreSQL reads it."""
+    if isinstance(value, bytes):
+        return f"\\x{value.hex()}"
+    if isinstance(value, Decimal):
+        return str(value)
+    raise TypeError(f"no column takes a {type(value).__name__}")
 
 
 def as_json(value: Any) -> str:

@@ -72,7 +72,8 @@ def _one_pass(ids: Sequence[UUID], avoid: Mapping[UUID, set[Route]], report: Rep
     with transaction() as connection:
         claimed = ledger.claim(connection, ids, lease_seconds=settings().lease_seconds)
         healthy = without_poison(connection, claimed)
-    report.states.update({each.id: (State.DEAD, KILLS_ITS_WORKER) for each in claimed if each not in healthy})
+    poison = {each.id for each in claimed} - {each.id for each in healthy}
+    report.states.update(dict.fromkeys(poison, (State.DEAD, KILLS_ITS_WORKER)))
     if not healthy:
         return {}
     for name in {each.message_type for each in healthy}:

@@ -1,19 +1,21 @@
-"""Everything that a batch is judged and rendered on, read in a handful of set queries."""
+"""Everything that a batch is judged and rendered on, asked for in one question (`delivery.asking`)."""
 
 from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
 import orjson
 from sqlalchemy import Connection
 
-from core.database import rows
+from core.ids import read_id
 from core.models import unseal
 from core.vocabulary import Channel, ConsentLevel, LawfulBasis, Purpose, Urgency
 from delivery import budgets
+from delivery.asking import Known, ask, clock, instant, octets
 from delivery.catalog import MessageType, message_type
 from delivery.intake import PAYLOAD_PLACE
 from delivery.ledger import Claimed
@@ -21,6 +23,13 @@ from delivery.policies.base import ConsentState, Facts, PreferenceFacts, UserFac
 
 ADDRESS_PLACE = "contact_points.address"
 NAME_PLACE = "users.name"
+DAY, WEEK = timedelta(days=1), timedelta(days=7)
+
+# A look into a dict instead of an enum's call: a tenth of the price, several times per message.
+CHANNEL_OF = {str(each): each for each in Channel}
+_PURPOSE_OF = {str(each): each for each in Purpose}
+_LEVEL_OF = {str(each): each for each in ConsentLevel}
+_BASIS_OF = {str(each): each for each in LawfulBasis}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,163 +100,117 @@ def load(connection: Connection, claimed: Sequence[Claimed], now: datetime) -> B
         )
         for each in claimed
     ]
-    users = list({each.user_id for each in claimed})
-    capped = {each.claimed.user_id for each in work if each.type.urgency is not Urgency.CRITICAL}
-    facts, contact_points = load_facts(connection, users, now, capped=capped)
+    types = {each.type.name: each.type for each in work}.values()
+    known = ask(
+        connection,
+        users={each.user_id for each in claimed},
+        channels={channel for row in types for channel in row.channels},
+        purposes={row.purpose for row in types},
+        capped={each.claimed.user_id for each in work if each.type.urgency is not Urgency.CRITICAL},
+        tried=[each.id for each in claimed if each.fence > 1],
+        since=now - WEEK,
+    )
     return Batch(
         work=work,
-        facts=facts,
-        contact_points=contact_points,
-        names_sealed=_names(connection, users),
-        past=_past(connection, [each.id for each in claimed if each.fence > 1]),
+        facts=_facts(known, now),
+        contact_points=_contact_points(known),
+        names_sealed={row["id"]: octets(row["name_sealed"]) for row in known["people"] if row["name_sealed"]},
+        past=_past(known),
     )
 
 
 def load_facts(
-    connection: Connection, users: Sequence[str], now: datetime, *, capped: Collection[str] | None = None
+    connection: Connection, users: Sequence[str], now: datetime
 ) -> tuple[Facts, dict[tuple[str, Channel], ContactPoint]]:
-    """What policies judge on, and the contact points; the history of sends only for `capped` users (default all)."""
-    contact_points = _contact_points(connection, users)
-    with_history = users if capped is None else capped
-    facts = Facts(
-        users=_people(connection, users),
-        consents=consent_states(connection, users),
-        preferences=_preferences(connection, users),
-        suppressed=_suppressed(connection, contact_points.values()),
-        budgets=budgets.standings(now),
-        **(_history(connection, with_history, now) if with_history else {}),
+    """What policies judge on, and the contact points, of all channels and purposes."""
+    known = ask(
+        connection, users=users, channels=Channel, purposes=Purpose, capped=users, tried=(), since=now - WEEK
     )
-    return facts, contact_points
+    return _facts(known, now), _contact_points(known)
 
 
 def consent_states(
     connection: Connection, users: Collection[str]
 ) -> dict[tuple[str, Channel, Purpose], ConsentState]:
-    """The current consents of `users`: the latest row of the ledger per channel and purpose.
-
-    A withdrawal that is being completed (`delivery.opt_out`) counts already.
-    """
-    found = rows(
-        connection,
-        "SELECT DISTINCT ON (user_id, channel, purpose) * FROM ("
-        "SELECT user_id, channel, purpose, id, action, level, lawful_basis, confirmed, at FROM consents"
-        " WHERE user_id = ANY(%(users)s) UNION ALL"
-        " SELECT user_id, channel, purpose, id, 'withdraw', 'none', 'consent', true, now() FROM pending_withdrawals"
-        " WHERE user_id = ANY(%(users)s)) AS said ORDER BY user_id, channel, purpose, at DESC, id DESC",
-        {"users": list(users)},
+    """The current consents of `users`, see `delivery.asking`; a withdrawal that is being completed counts already."""
+    return _consents(
+        ask(connection, users=users, channels=Channel, purposes=Purpose, capped=(), tried=(), since=None)
     )
-    return {
-        (user, Channel(channel), Purpose(purpose)): ConsentState(
-            consent_id=consent_id,
-            granted=action == "grant",
-            level=ConsentLevel(level),
-            lawful_basis=LawfulBasis(basis),
-            confirmed=confirmed,
-            at=at,
-        )
-        for user, channel, purpose, consent_id, action, level, basis, confirmed, at in found
-    }
 
 
-def _people(connection: Connection, users: Sequence[str]) -> dict[str, UserFacts]:
-    found = rows(
-        connection,
-        "SELECT id, time_zone, state, country, locale, paused_until, quiet_from, quiet_until, erased_at IS NOT NULL"
-        " FROM users WHERE id = ANY(%s)",
-        (list(users),),
-    )
-    return {
-        r[0]: UserFacts(
-            user_id=r[0], time_zone=r[1], state=r[2], country=r[3], locale=r[4], paused_until=r[5], quiet_from=r[6],
-            quiet_until=r[7], erased=r[8],
-        )
-        for r in found
-    }  # fmt: skip
-
-
-def _names(connection: Connection, users: Sequence[str]) -> dict[str, bytes]:
-    found = rows(
-        connection,
-        "SELECT id, name_sealed FROM users WHERE id = ANY(%s) AND name_sealed IS NOT NULL",
-        (list(users),),
-    )
-    return {row[0]: row[1] for row in found}
-
-
-def _contact_points(connection: Connection, users: Sequence[str]) -> dict[tuple[str, Channel], ContactPoint]:
-    found = rows(
-        connection,
-        "SELECT id, user_id, channel, address_sealed, address_index, country, region, zones, domain"
-        " FROM contact_points WHERE user_id = ANY(%s) AND is_primary ORDER BY created_at",
-        (list(users),),
-    )
-    return {
-        (r[1], Channel(r[2])): ContactPoint(
-            id=r[0], channel=Channel(r[2]), address_sealed=r[3], address_index=bytes(r[4]), country=r[5], region=r[6],
-            zones=tuple(filter(None, r[7].split(","))), domain=r[8],
-        )
-        for r in found
-    }  # fmt: skip
-
-
-def _preferences(connection: Connection, users: Sequence[str]) -> dict[tuple[str, Any, Any], PreferenceFacts]:
-    found = rows(
-        connection,
-        "SELECT user_id, category, channel, enabled, minimum_amount, paused_until, digest, weekly_cap, preferred_from,"
-        " preferred_until FROM preferences WHERE user_id = ANY(%s)",
-        (list(users),),
-    )
-    return {
-        (r[0], r[1], r[2]): PreferenceFacts(
-            enabled=r[3], minimum_amount=r[4], paused_until=r[5], digest=r[6], weekly_cap=r[7], preferred_from=r[8],
-            preferred_until=r[9],
-        )
-        for r in found
-    }  # fmt: skip
-
-
-def _suppressed(connection: Connection, points: Collection[ContactPoint]) -> dict[tuple[Channel, bytes], str]:
-    found = rows(
-        connection,
-        "SELECT channel, address_index, reason FROM suppressions WHERE address_index = ANY(%s) AND score >= 1"
-        " AND (until IS NULL OR until > now())",
-        ([each.address_index for each in points],),
-    )
-    return {(Channel(channel), bytes(index)): reason for channel, index, reason in found}
-
-
-def _history(connection: Connection, users: Collection[str], now: datetime) -> dict[str, Any]:
-    found = rows(
-        connection,
-        "SELECT user_id, message_type, sent_at FROM notifications WHERE user_id = ANY(%s) AND sent_at > %s"
-        " ORDER BY sent_at",
-        (list(set(users)), now - timedelta(days=7)),
-    )
+def _facts(known: Known, now: datetime) -> Facts:
     week: dict[tuple[str, Any], list[datetime]] = defaultdict(list)
     recent: dict[tuple[str, str], list[datetime]] = defaultdict(list)
-    for user, name, sent_at in found:
+    for row in known["history"]:
+        user, name, sent_at = row["user_id"], row["message_type"], datetime.fromisoformat(row["sent_at"])
         week[user, message_type(name).category].append(sent_at)
-        if sent_at > now - timedelta(days=1):
+        if sent_at > now - DAY:
             recent[user, name].append(sent_at)
+    return Facts(
+        users={row["id"]: _person(row) for row in known["people"]},
+        consents=_consents(known),
+        preferences={(row["user_id"], row["category"], row["channel"]): _preference(row) for row in known["preferences"]},
+        suppressed={
+            (CHANNEL_OF[row["channel"]], octets(row["address_index"])): row["reason"] for row in known["suppressions"]
+        },
+        budgets=budgets.standings(now),
+        recent_in_category=week,
+        sent_7d={key: len(instants) for key, instants in week.items()},
+        recent_sends=recent,
+        sent_24h={key: len(instants) for key, instants in recent.items()},
+    )  # fmt: skip
+
+
+def _consents(known: Known) -> dict[tuple[str, Channel, Purpose], ConsentState]:
     return {
-        "recent_in_category": week,
-        "sent_7d": {key: len(instants) for key, instants in week.items()},
-        "recent_sends": recent,
-        "sent_24h": {key: len(instants) for key, instants in recent.items()},
+        (row["user_id"], CHANNEL_OF[row["channel"]], _PURPOSE_OF[row["purpose"]]): ConsentState(
+            consent_id=read_id(row["id"]),
+            granted=row["action"] == "grant",
+            level=_LEVEL_OF[row["level"]],
+            lawful_basis=_BASIS_OF[row["lawful_basis"]],
+            confirmed=row["confirmed"],
+            at=datetime.fromisoformat(row["at"]),
+        )
+        for row in known["consents"]
     }
 
 
-def _past(connection: Connection, ids: Collection[UUID]) -> dict[UUID, list[PastAttempt]]:
-    past: dict[UUID, list[PastAttempt]] = defaultdict(list)
-    if not ids:
-        return past
-    for notification_id, channel, provider, outcome, closes in rows(
-        connection,
-        "SELECT notification_id, channel, provider, outcome, closes FROM attempts"
-        " WHERE notification_id = ANY(%s::uuid[]) ORDER BY id",
-        ([str(each) for each in ids],),
-    ):
-        past[notification_id].append(
-            PastAttempt(channel=Channel(channel), provider=provider, outcome=outcome, closes=closes)
+def _person(row: Mapping[str, Any]) -> UserFacts:
+    return UserFacts(
+        user_id=row["id"], time_zone=row["time_zone"], state=row["state"], country=row["country"],
+        locale=row["locale"], paused_until=instant(row["paused_until"]), quiet_from=clock(row["quiet_from"]),
+        quiet_until=clock(row["quiet_until"]), erased=row["erased"],
+    )  # fmt: skip
+
+
+def _contact_points(known: Known) -> dict[tuple[str, Channel], ContactPoint]:
+    return {
+        (row["user_id"], channel): ContactPoint(
+            id=read_id(row["id"]), channel=channel, address_sealed=octets(row["address_sealed"]),
+            address_index=octets(row["address_index"]), country=row["country"], region=row["region"],
+            zones=tuple(filter(None, row["zones"].split(","))), domain=row["domain"],
         )
+        for row in known["points"]
+        for channel in (CHANNEL_OF[row["channel"]],)
+    }  # fmt: skip
+
+
+def _preference(row: Mapping[str, Any]) -> PreferenceFacts:
+    minimum = row["minimum_amount"]
+    return PreferenceFacts(
+        enabled=row["enabled"], minimum_amount=None if minimum is None else Decimal(minimum),
+        paused_until=instant(row["paused_until"]), digest=row["digest"], weekly_cap=row["weekly_cap"],
+        preferred_from=clock(row["preferred_from"]), preferred_until=clock(row["preferred_until"]),
+    )  # fmt: skip
+
+
+def _past(known: Known) -> dict[UUID, list[PastAttempt]]:
+    past: dict[UUID, list[PastAttempt]] = defaultdict(list)
+    for row in known["past"]:
+        past[read_id(row["notification_id"])].append(
+            PastAttempt(
+                channel=CHANNEL_OF[row["channel"]], provider=row["provider"], outcome=row["outcome"],
+                closes=row["closes"],
+            )
+        )  # fmt: skip
     return past

@@ -7,7 +7,7 @@ from uuid import UUID
 
 from sqlalchemy import Connection
 
-from core.database import execute, insert_rows, rows
+from core.database import execute, from_records, rows
 from core.models import SealedBytes
 from core.vocabulary import Channel, ErrorClass, OutcomeKind
 
@@ -48,18 +48,17 @@ class ClosedAttempt:
 
 def open_attempts(connection: Connection, attempts: Sequence[OpenAttempt]) -> None:
     """Write the intent to call a provider; commit before calling."""
-    insert_rows(
+    from_records(
         connection,
         "INSERT INTO attempts (id, notification_id, fence, number, channel, provider, contact_point_id, key, position,"
-        " template, rendered_sealed, units, cost_estimate) VALUES %s",
-        [
-            (
-                a.id, a.notification_id, a.fence, a.number, a.channel, a.provider, a.contact_point_id, a.key,
-                a.position, a.template, a.rendered_sealed, a.units, a.cost_estimate,
-            )
-            for a in attempts
-        ],
-    )  # fmt: skip
+        " template, rendered_sealed, units, cost_estimate)"
+        " SELECT id, notification_id, fence, number, channel, provider, contact_point_id, key, position,"
+        " template, rendered_sealed, units, cost_estimate FROM json_to_recordset(%(records)s)"
+        " AS v (id uuid, notification_id uuid, fence int, number smallint, channel text, provider text,"
+        " contact_point_id uuid, key text, position smallint, template text, rendered_sealed bytea, units smallint,"
+        " cost_estimate numeric)",
+        attempts,
+    )
 
 
 def close_attempts(connection: Connection, closed: Sequence[ClosedAttempt], *, resolved_by: str) -> set[UUID]:
@@ -68,27 +67,21 @@ def close_attempts(connection: Connection, closed: Sequence[ClosedAttempt], *, r
     Known better: anything outranks Unknown, and a provider that took the message outranks our belief that it was not
     sent (a paused worker's late word, a receipt).
     """
-    if not closed:
-        return set()
-    found = insert_rows(
+    in_order = sorted(closed, key=lambda c: c.id)  # writers of the same attempts never cross
+    found = from_records(
         connection,
         "UPDATE attempts a SET closed_at = clock_timestamp(), outcome = v.outcome, reference = v.reference,"
-        " code = v.code, error_class = v.error_class, detail = v.detail, closes = v.closes,"
-        " units = COALESCE(v.units, a.units), cost = v.cost, resolved_by = v.resolved_by"
-        " FROM (VALUES %s) AS v (id, outcome, reference, code, error_class, detail, closes, units, cost, resolved_by)"
+        " code = v.code, error_class = COALESCE(v.error_class, ''), detail = left(v.detail, 500), closes = v.closes,"
+        " units = COALESCE(v.units, a.units), cost = v.cost, resolved_by = %(resolved_by)s"
+        " FROM ROWS FROM (json_to_recordset(%(records)s) AS (id uuid, outcome text, reference text, code text,"
+        "  error_class text, detail text, closes text, units smallint, cost numeric)) WITH ORDINALITY AS v"
         " WHERE a.id = v.id AND (a.closed_at IS NULL OR (a.outcome = 'unknown' AND v.outcome <> 'unknown')"
         "  OR (a.outcome = 'retry_later' AND v.outcome = 'accepted'))"
-        " RETURNING a.id",
-        [
-            (
-                c.id, c.outcome, c.reference, c.code, c.error_class or "", c.detail[:500], c.closes, c.units, c.cost,
-                resolved_by,
-            )
-            for c in sorted(closed, key=lambda c: c.id)
-        ],
-        template="(%s, %s, %s, %s, %s, %s, %s, %s::smallint, %s::numeric, %s)",
-    )  # fmt: skip
-    return {row[0] for row in found}
+        " RETURNING v.ordinality",
+        in_order,
+        resolved_by=resolved_by,
+    )
+    return {in_order[place - 1].id for (place,) in found}
 
 
 def close_channel(connection: Connection, attempt_id: UUID) -> None:

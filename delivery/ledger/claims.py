@@ -14,7 +14,8 @@ from uuid import UUID
 
 from sqlalchemy import Connection
 
-from core.database import execute, insert_rows, rows
+from core.database import execute, from_records, rows
+from core.ids import id_array
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,7 +50,7 @@ def claim(connection: Connection, ids: Collection[UUID], *, lease_seconds: int) 
         " FROM free WHERE n.id = free.id"
         " RETURNING n.id, n.user_id, n.message_type, n.payload_sealed, n.created_at, n.expires_at, n.fence,"
         "  n.lease_until, n.claims, n.tries, n.possible_duplicate",
-        ([str(each) for each in ids], lease_seconds),
+        (id_array(ids), lease_seconds),
     )
     return [
         Claimed(
@@ -69,19 +70,15 @@ def hold(connection: Connection, claimed: Sequence[Claimed]) -> list[Claimed]:
     The table lock tells an opt-out (`delivery.opt_out`) that somebody may have read the consents before it.
     """
     execute(connection, "LOCK TABLE notifications IN ROW EXCLUSIVE MODE")
-    held = rows(
+    held = from_records(
         connection,
-        "SELECT n.id FROM notifications n JOIN unnest(%s::uuid[], %s::int[], %s::timestamptz[])"
-        " AS c (id, fence, lease_until) ON n.id = c.id WHERE n.state = 'claimed' AND n.fence = c.fence"
-        " AND n.lease_until = c.lease_until AND n.lease_until > now() FOR NO KEY UPDATE OF n",
-        (
-            [str(each.id) for each in claimed],
-            [each.fence for each in claimed],
-            [each.lease_until for each in claimed],
-        ),
+        "SELECT v.ordinality FROM ROWS FROM (json_to_recordset(%(records)s)"
+        "  AS (id uuid, fence int, lease_until timestamptz)) WITH ORDINALITY AS v JOIN notifications n ON n.id = v.id"
+        " WHERE n.state = 'claimed' AND n.fence = v.fence AND n.lease_until = v.lease_until AND n.lease_until > now()"
+        " FOR NO KEY UPDATE OF n",
+        [{"id": each.id, "fence": each.fence, "lease_until": each.lease_until} for each in claimed],
     )
-    ours = {row[0] for row in held}
-    return [each for each in claimed if each.id in ours]
+    return [claimed[place - 1] for place in sorted(place for (place,) in held)]
 
 
 def release(connection: Connection, claimed: Sequence[Claimed]) -> int:
@@ -89,14 +86,13 @@ def release(connection: Connection, claimed: Sequence[Claimed]) -> int:
 
     Those with an open attempt stay claimed: only their lease's end tells that nobody works on them.
     """
-    if not claimed:
-        return 0
-    found = insert_rows(
+    found = from_records(
         connection,
         "UPDATE notifications n SET state = 'accepted', lease_until = NULL, updated_at = now(),"
         " publish_after = now() + make_interval(secs => LEAST(power(2, n.claims), 300))"
-        " FROM (VALUES %s) AS v (id, fence) WHERE n.id = v.id AND n.fence = v.fence AND n.state = 'claimed'"
+        " FROM json_to_recordset(%(records)s) AS v (id uuid, fence int)"
+        " WHERE n.id = v.id AND n.fence = v.fence AND n.state = 'claimed'"
         " AND NOT EXISTS (SELECT FROM attempts a WHERE a.notification_id = n.id AND a.fence = n.fence) RETURNING n.id",
-        [(each.id, each.fence) for each in claimed],
+        [{"id": each.id, "fence": each.fence} for each in claimed],
     )
     return len(found)

@@ -7,7 +7,7 @@ from uuid import UUID
 
 from sqlalchemy import Connection
 
-from core.database import insert_rows, rows
+from core.database import from_records, rows
 from core.models import SealedBytes
 
 
@@ -45,20 +45,18 @@ def insert(
     if not drafts:
         return {}
     in_order = sorted(drafts, key=lambda d: d.idempotency_key or "")  # writers of the same keys never cross
-    inserted = insert_rows(
+    inserted = from_records(
         connection,
         "INSERT INTO notifications (id, user_id, message_type, lane, payload_sealed, content_hash, idempotency_key,"
-        " campaign, deliver_after, publish_after, expires_at) VALUES %s"
-        " ON CONFLICT (idempotency_key) DO NOTHING RETURNING id",
-        [
-            (
-                d.id, d.user_id, d.message_type, d.lane, d.payload_sealed, d.content_hash, d.idempotency_key,
-                d.campaign, d.deliver_after, d.deliver_after, relay_after, d.expires_at,
-            )
-            for d in in_order
-        ],
-        template="(%s, %s, %s, %s, %s, %s, %s, %s, %s, %s::timestamptz + make_interval(secs => %s), %s)",
-    )  # fmt: skip
+        " campaign, deliver_after, publish_after, expires_at)"
+        " SELECT id, user_id, message_type, lane, payload_sealed, content_hash, idempotency_key, campaign,"
+        " deliver_after, deliver_after + make_interval(secs => %(relay_after)s), expires_at"
+        " FROM json_to_recordset(%(records)s) AS v (id uuid, user_id text, message_type text, lane text,"
+        " payload_sealed bytea, content_hash bytea, idempotency_key text, campaign text, deliver_after timestamptz,"
+        " expires_at timestamptz) ON CONFLICT (idempotency_key) DO NOTHING RETURNING id",
+        in_order,
+        relay_after=relay_after,
+    )
     new = {row[0] for row in inserted}
     result = {d.id: (d.id, d.content_hash) for d in drafts if d.id in new}
     repeated = {d.id: d.idempotency_key for d in drafts if d.id not in new}

@@ -8,7 +8,7 @@ from uuid import UUID
 
 from sqlalchemy import Connection
 
-from core.database import insert_rows
+from core.database import from_records
 from core.ids import new_id
 from delivery import counters
 
@@ -35,17 +35,16 @@ class Fact:
 
 def record_facts(connection: Connection, facts: Sequence[Fact]) -> None:
     """Append delivery events; the running totals count them once this transaction has committed."""
-    written = insert_rows(
+    written = from_records(
         connection,
         "INSERT INTO delivery_events (id, at, notification_id, attempt_id, user_id, channel, provider, message_type,"
-        " kind, code, error_class, domain, is_machine, price) VALUES %s RETURNING ins_xid",
-        [
-            (
-                f.id, f.at, f.notification_id, f.attempt_id, f.user_id, f.channel, f.provider, f.message_type, f.kind,
-                f.code, f.error_class, f.domain, f.is_machine, f.price,
-            )
-            for f in facts
-        ],
-    )  # fmt: skip
+        " kind, code, error_class, domain, is_machine, price)"
+        " SELECT id, at, notification_id, attempt_id, user_id, channel, provider, message_type, kind, code,"
+        " error_class, domain, is_machine, price FROM json_to_recordset(%(records)s)"
+        " AS v (id uuid, at timestamptz, notification_id uuid, attempt_id uuid, user_id text, channel text,"
+        " provider text, message_type text, kind text, code text, error_class text, domain text, is_machine boolean,"
+        " price numeric) RETURNING ins_xid",
+        facts,
+    )
     if written:
         counters.count_after_commit(connection, facts, xid=int(written[0][0]))

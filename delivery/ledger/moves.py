@@ -9,7 +9,7 @@ from uuid import UUID
 
 from sqlalchemy import Connection
 
-from core.database import as_json, execute, insert_rows, rows
+from core.database import execute, from_records, rows
 from core.vocabulary import Channel, State
 from delivery.lifecycle import FINAL, sources
 
@@ -33,9 +33,7 @@ class Move:
 
 def move(connection: Connection, moves: Sequence[Move]) -> set[UUID]:
     """Move claimed notifications on; the ids that moved (a fenced or already settled one does not)."""
-    if not moves:
-        return set()
-    found = insert_rows(
+    found = from_records(
         connection,
         "UPDATE notifications n SET state = v.target, reason = v.reason, lease_until = NULL, claims = 0,"
         " deliver_after = COALESCE(v.deliver_after, n.deliver_after),"
@@ -45,20 +43,15 @@ def move(connection: Connection, moves: Sequence[Move]) -> set[UUID]:
         " possible_duplicate = n.possible_duplicate OR v.possible_duplicate,"
         " evidence = COALESCE(v.evidence, n.evidence), updated_at = now(),"
         " sent_at = CASE WHEN v.target = 'sent' THEN COALESCE(n.sent_at, now()) ELSE n.sent_at END,"
-        " final_at = CASE WHEN v.is_final THEN now() END"
-        " FROM (VALUES %s) AS v (id, fence, target, reason, deliver_after, channel, provider, cost, tried,"
-        "  possible_duplicate, evidence, is_final)"
-        " WHERE n.id = v.id AND n.state = 'claimed' AND n.fence = v.fence RETURNING n.id",
-        [
-            (
-                m.id, m.fence, m.target, m.reason, m.deliver_after, m.channel, m.provider, m.cost, m.tried,
-                m.possible_duplicate, as_json(m.evidence) if m.evidence is not None else None, m.target in FINAL,
-            )
-            for m in moves
-        ],
-        template="(%s, %s, %s, %s, %s::timestamptz, %s::text, %s::text, %s::numeric, %s, %s, %s::jsonb, %s)",
-    )  # fmt: skip
-    return {row[0] for row in found}
+        " final_at = CASE WHEN v.target = ANY(%(final)s) THEN now() END"
+        " FROM ROWS FROM (json_to_recordset(%(records)s) AS (id uuid, fence int, target text, reason text,"
+        "  deliver_after timestamptz, channel text, provider text, cost numeric, tried boolean,"
+        "  possible_duplicate boolean, evidence jsonb)) WITH ORDINALITY AS v"
+        " WHERE n.id = v.id AND n.state = 'claimed' AND n.fence = v.fence RETURNING v.ordinality",
+        moves,
+        final=[str(each) for each in FINAL],
+    )
+    return {moves[place - 1].id for (place,) in found}
 
 
 def move_by_proof(
@@ -110,13 +103,13 @@ def states(connection: Connection, ids: Collection[UUID]) -> dict[UUID, State]:
 def complete_late(connection: Connection, moves: Sequence[Move]) -> None:
     """Record that a message was handed over although its claim was lost meanwhile (fenced, or outrun by a receipt)."""
     ids = [each.id for each in moves]
-    insert_rows(
+    from_records(
         connection,
         "UPDATE notifications n SET cost = n.cost + v.cost, channel = v.channel, provider = v.provider,"
         " sent_at = COALESCE(n.sent_at, now()), updated_at = now()"
-        " FROM (VALUES %s) AS v (id, channel, provider, cost) WHERE n.id = v.id",
-        [(m.id, m.channel, m.provider, m.cost) for m in moves],
-        template="(%s, %s::text, %s::text, %s::numeric)",
+        " FROM json_to_recordset(%(records)s) AS v (id uuid, channel text, provider text, cost numeric)"
+        " WHERE n.id = v.id",
+        moves,
     )
     move_by_proof(connection, ids, State.SENT)
     mark_doubled(connection, ids)
