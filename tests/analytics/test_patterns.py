@@ -6,6 +6,7 @@ import pytest
 
 from analytics.frames import USER_DAYS
 from analytics.patterns import funnel, heat_map, lift, retention
+from analytics.rates import COUNTED
 from analytics.recommendations import recommend
 
 
