@@ -158,9 +158,7 @@ def insert_rows(
         cursor.close()
 
 
-def from_records(
-    connection: Connection, sql: str, records: Sequence[Any], **parameters: Any
-) -> list[Row]:
+def from_records(connection: Connection, sql: str, records: Sequence[Any], **parameters: Any) -> list[Row]:
     """Run `sql` over `json_to_recordset(%(records)s) AS v (name type, …)`; its rows, none without records.
 
     Records are dataclasses or dicts. A fifth of the client's price of a VALUES list and less for the server, because
