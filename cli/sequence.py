@@ -18,12 +18,12 @@ def show(user: Annotated[str, typer.Argument(help="the person's id")]) -> None:
     from rich.console import Console
     from rich.table import Table
 
+    from analytics.enrolments import enrolments_of, facts_of
     from analytics.local_days import zone_of
     from analytics.sequences import Leave, Send, decide, plans
     from core.clock import utc_now
     from core.database import transaction
     from core.errors import UnknownUser
-    from flows.enrolments import enrolments_of, facts_of
 
     now = utc_now()
     table = Table(

@@ -111,6 +111,14 @@ class Settings(BaseSettings):
     aws_endpoint_url: str | None = _given(
         "AWS_ENDPOINT_URL", default=None, description="another AWS-like endpoint"
     )
+    archive_bucket: str = _ours(
+        "ARCHIVE_BUCKET",
+        default="",
+        description="S3 bucket of archived reports; a folder below var when empty",
+    )
+    archive_months: int = _ours(
+        "ARCHIVE_MONTHS", default=24, ge=1, description="how long archived reports are kept"
+    )
     provider_connect_timeout: float = _ours("CONNECT_TIMEOUT", default=3.0, gt=0, description="seconds")
     provider_read_timeout: float = _ours(
         "READ_TIMEOUT",

@@ -16,6 +16,7 @@ def finished(batch: Batch, tally: Tally) -> Any:
         {"what": "people in the audience", "count": tally.people},
         {"what": "would be accepted" if batch.dry_run else "accepted", "count": tally.accepted},
         *({"what": reason, "count": count} for reason, count in tally.left_out.most_common()),
+        *({"what": note, "count": count} for note, count in tally.notes.most_common()),
     ]
     create_table_artifact(
         key=f"{slug}-counts",
@@ -46,6 +47,8 @@ def summary(batch: Batch, tally: Tally) -> dict[str, Any]:
         "skipped": tally.skipped,
         "reasons": dict(tally.left_out),
     }
+    if tally.notes:
+        result["notes"] = dict(tally.notes)
     if tally.stopped:
         result["stopped"] = tally.stopped
     if batch.dry_run:

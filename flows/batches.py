@@ -36,13 +36,17 @@ ALREADY = "already accepted"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Draft:
-    """What a person gets; `period` and `campaign` when they differ from the batch's, `deliver_after` when it may wait."""
+    """What a person gets; `period` and `campaign` when they differ from the batch's, `deliver_after` when it may wait.
+
+    `note` is something about it that the run's table should count.
+    """
 
     user_id: str
     payload: dict[str, Any]
     period: str | None = None
     deliver_after: datetime | None = None
     campaign: str | None = None
+    note: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +90,7 @@ class Tally:
     people: int = 0
     accepted: int = 0
     left_out: Counter[str] = field(default_factory=Counter)
+    notes: Counter[str] = field(default_factory=Counter)
     skipped: int = 0
     shown: list[LeftOut] = field(default_factory=list)
     cost: Decimal = Decimal(0)
@@ -146,6 +151,8 @@ def _take(batch: Batch, people: Sequence[Recipient], tally: Tally, lifetime: tim
             tally.leave_out(each)
         else:
             drafts.append(each)
+            if each.note:
+                tally.notes[each.note] += 1
     if batch.dry_run:
         _try_out(batch, drafts, {person.user_id: person for person in people}, tally)
     elif drafts:

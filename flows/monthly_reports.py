@@ -4,6 +4,7 @@ transactions, budgets, goals ─figures▶ score, advice ─payload▶ accepted 
 """
 
 from collections.abc import Iterator, Sequence
+from datetime import datetime
 from functools import partial
 from typing import Annotated, Any
 
@@ -12,9 +13,12 @@ from pydantic import AfterValidator, Field
 
 from analytics.months import Month
 from core.clock import utc_now
+from core.settings import settings
+from delivery import archive
 from flows.audience import EVERYBODY, Audience, Recipient, people_of
 from flows.batch_results import finished
-from flows.batches import Batch, Draft, LeftOut, run
+from flows.batches import Batch, Draft, LeftOut, Tally, run
+from flows.report_archive import archived
 
 
 def _ended(month: str) -> str:
@@ -46,16 +50,32 @@ def monthly_reports(
     batch = Batch(
         message_type="monthly_report",
         period=str(about),
-        prepare=partial(reports, month=about),
+        prepare=partial(reports, month=about, now=now, dry_run=dry_run),
         now=now,
         dry_run=dry_run,
         processes=processes,
     )
-    return finished(batch, run(batch, people_of(audience)))
+    tally = run(batch, people_of(audience))
+    if not dry_run:
+        forget(tally, Month.of(now.date()).plus(-settings().archive_months))
+    return finished(batch, tally)
 
 
-def reports(people: Sequence[Recipient], month: Month) -> Iterator[Draft | LeftOut]:
-    """One report per person, from one read for all of them."""
+def forget(tally: Tally, before: Month) -> None:
+    """Deletes archived reports of months before `before`; when the archive is away, the next run does."""
+    try:
+        gone = archive.purge(str(before))
+    except archive.ArchiveAway:
+        tally.notes["old reports are still kept: the archive was away"] += 1
+    else:
+        if gone:
+            tally.notes[f"archived reports of months before {before} deleted"] = gone
+
+
+def reports(
+    people: Sequence[Recipient], month: Month, now: datetime, dry_run: bool
+) -> Iterator[Draft | LeftOut]:
+    """One report per person, from one read for all of them; archived first unless it is a dry run."""
     from analytics.charts import charts_of
     from analytics.finance import month_figures, window_of
     from analytics.finance_load import money_of
@@ -64,11 +84,14 @@ def reports(people: Sequence[Recipient], month: Month) -> Iterator[Draft | LeftO
 
     start, end = window_of(month)
     ids = [person.user_id for person in people]
-    locales = {person.user_id: person.locale for person in people}
+    by_id = {person.user_id: person for person in people}
     with reader() as connection:
         money = money_of(connection, ids, start.first, end.first, due_from=month.first)
     result = month_figures(month, ids, money)
     for user_id, reason in result.skipped.items():
         yield LeftOut(user_id, reason)
-    for user_id, figures in result.figures.items():
-        yield Draft(user_id=user_id, payload=payload_of(figures, charts_of(figures, locales[user_id])))
+    drafts = [
+        Draft(user_id=user_id, payload=payload_of(figures, charts_of(figures, by_id[user_id].locale)))
+        for user_id, figures in result.figures.items()
+    ]
+    yield from drafts if dry_run else archived(drafts, by_id, str(month), now)

@@ -12,6 +12,7 @@ from typing import Any
 
 from prefect import flow
 
+from analytics.enrolments import enrolments_of, facts_of, leave, write
 from analytics.local_days import moment
 from analytics.sequences import Facts, Leave, Plan, Progress, Send, decide, entry, plan_of, variant
 from core.clock import utc_now
@@ -19,7 +20,7 @@ from core.database import transaction
 from flows.audience import EVERYBODY, Audience, Recipient, people_of
 from flows.batch_results import finished
 from flows.batches import CHUNK, Batch, Draft, LeftOut, run
-from flows.enrolments import TYPE, advanced, enrolments_of, facts_of, leave, period_of, write
+from flows.enrolments import TYPE, advanced, period_of
 
 
 @flow(name="onboarding-sequences")

@@ -13,7 +13,7 @@ from core import database, logs
 from core import redis as redis_clients
 from core.settings import settings
 from delivery.providers import configured, provider
-from web import confirm, health, metrics, preferences, unsubscribe, webhooks
+from web import confirm, health, metrics, preferences, reports, unsubscribe, webhooks
 from web.inbox import Inbox
 from web.pages import add_error_pages
 from web.replies import Replies
@@ -54,7 +54,7 @@ def make_app() -> FastAPI:
         title="MINGUS Notifications", docs_url=None, redoc_url=None, openapi_url=None, lifespan=lifespan
     )
     app.add_middleware(webhooks.Webhooks)
-    for part in (health, metrics, unsubscribe, preferences, confirm):
+    for part in (health, metrics, unsubscribe, preferences, confirm, reports):
         app.include_router(part.router)
     add_error_pages(app)
     return app
