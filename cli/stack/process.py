@@ -32,7 +32,7 @@ class Process:
     tier: Tier = Tier.APPS
     stop_signal: str = "TERM"
     stop_seconds: int = 15
-    start_seconds: int = 90
+    start_seconds: int = 240
 
     @classmethod
     def of_server(cls, name: str, server: ServerCommand, *, ready: Callable[[str], bool]) -> "Process":
