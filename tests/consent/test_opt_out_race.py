@@ -72,7 +72,7 @@ def test_nobody_gets_a_message_after_their_withdrawal_stands_in_the_ledger(
 
     def leave(mine: Sequence[str]) -> None:
         for user_id in mine:
-            acknowledged[user_id] = opt_out.withdraw([withdrawal(user_id, crowd)])
+            acknowledged[user_id] = opt_out.withdraw([withdrawal(user_id, crowd)], patience=60)
             time.sleep(0.02)
 
     threads = [threading.Thread(target=work) for _ in range(4)]

@@ -115,7 +115,7 @@ def test_up_that_is_ended_while_it_starts_leaves_nothing(ending, start_up, serve
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(420)
 def test_up_runs_everything_env_talks_to_it_and_nothing_is_left_even_when_it_is_killed(start_up, server_home):
     running, said = start_up(until="Ctrl-C stops everything")
     assert "twilio: sandbox: nothing leaves this machine" in said
