@@ -86,7 +86,9 @@ def _judge(
         return Watch(subject, True, False, None, None, None, windows[recent])
     judged = scan(windows[recent], fit_baseline(past, bad_times))
     alarms = judged[judged["alarm"]]
-    still = max(STILL, windows.attrs["width"] + MATURE)
+    still = (
+        windows.attrs["width"] + MATURE + STILL
+    )  # a window is told by its beginning and judged when it is mature
     fresh = alarms[alarms["at"] >= now - still]
     normal = float(judged["baseline"].mean()) if len(judged) else float("nan")
     if fresh.empty:

@@ -60,7 +60,8 @@ FROM try_slots WHERE slot >= $1 AND slot < $2 GROUP BY 1 ORDER BY 1
 def shards(connection: Any, size: int = SHARD) -> Iterator[tuple[str, str]]:
     """(first user id, first id of the next shard or "" for the last): ranges of about `size` people."""
     bounds = [str(each) for each in read(connection, BOUNDS, (size,))["id"]]
-    yield from zip(bounds, [*bounds[1:], ""], strict=True)
+    if bounds:
+        yield from zip(bounds, [*bounds[1:], ""], strict=True)
 
 
 def people(connection: Any, shard: tuple[str, str]) -> pd.DataFrame:

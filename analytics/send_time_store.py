@@ -87,7 +87,9 @@ def keep_fit(connection: Connection, fit: Fit, *, now: datetime) -> None:
     }  # fmt: skip
     insert_rows(
         connection,
-        "INSERT INTO send_time_fits (channel, fitted_at, people, strength, rhythms, personalise, uplift) VALUES %s",
+        "INSERT INTO send_time_fits (channel, fitted_at, people, strength, rhythms, personalise, uplift) VALUES %s"
+        " ON CONFLICT (channel, fitted_at) DO UPDATE SET people = EXCLUDED.people, strength = EXCLUDED.strength,"
+        " rhythms = EXCLUDED.rhythms, personalise = EXCLUDED.personalise, uplift = EXCLUDED.uplift",
         [
             (fit.channel, now, fit.rhythms.people, fit.strength, as_json(rhythms), fit.personalise,
              as_json(fit.uplift) if fit.uplift is not None else None)

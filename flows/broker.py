@@ -17,9 +17,9 @@ log = logging.getLogger(__name__)
 PRIORITY_STEPS = (0, 3, 6, 9)
 SEPARATOR = "\x06\x16"
 UNACKNOWLEDGED = "unacked"
-GROWABLE = ("prefork", "gevent", "eventlet")
-"""Pools whose size Celery can change while they work; threads keep theirs."""
-ANSWER_SECONDS = 2.0
+GROWABLE = "prefork"
+"""The pool whose size Celery can change and tell while it works; threads keep theirs, gevent's doesn't tell."""
+ANSWER_SECONDS = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +54,7 @@ def unacknowledged() -> Counter[Lane]:
 
 
 def pools() -> list[WorkerPool]:
-    """All workers that answer within two seconds."""
+    """All workers that answer within a second."""
     from tasks.app import app
 
     inspect = app.control.inspect(timeout=ANSWER_SECONDS)
@@ -66,8 +66,8 @@ def pools() -> list[WorkerPool]:
             lanes=frozenset(
                 Lane(queue["name"]) for queue in queues.get(name, ()) if queue["name"] in set(Lane)
             ),
-            size=int(stats["pool"].get("max-concurrency") or 1),
-            growable=any(kind in stats["pool"].get("implementation", "") for kind in GROWABLE),
+            size=len(stats["pool"].get("processes", ())) or int(stats["pool"].get("max-concurrency") or 1),
+            growable=GROWABLE in stats["pool"].get("implementation", ""),
         )
         for name, stats in sorted(sizes.items())
     ]

@@ -1,0 +1,144 @@
+"""optimize-send-timing: people get the hours at which they are there, in their own zone, and every choice is logged."""
+
+from datetime import timedelta
+
+import pytest
+
+from analytics.load import reader
+from analytics.send_time_run import LEAST_PEOPLE, learn, measure
+from analytics.send_time_store import Wish, choose_sends, explain, redis_key
+from core.clock import utc_now
+from core.database import insert_rows, rows, transaction
+from core.ids import new_id
+from flows import optimize_send_timing as flow
+
+ZONE = "America/New_York"
+
+
+@pytest.fixture
+def regulars(store):
+    """60 people: the even ones click at 8 in the morning New York time, the odd ones at 20."""
+    now = utc_now()
+    store.execute(
+        "INSERT INTO users (id, time_zone) SELECT 'user_' || lpad(n::text, 2, '0'), %s FROM generate_series(0, 59) AS n",
+        (ZONE,),
+    )
+    store.execute(
+        "INSERT INTO person_hours (user_id, channel, at, opens, clicks)"
+        " SELECT 'user_' || lpad(n::text, 2, '0'), 'email', (date_trunc('day', now() AT TIME ZONE %s) - d * interval '1 day'"
+        "   + CASE n %% 2 WHEN 0 THEN 8 ELSE 20 END * interval '1 hour') AT TIME ZONE %s, 0, 1"
+        " FROM generate_series(0, 59) AS n, generate_series(1, 25) AS d",
+        (ZONE, ZONE),
+    )
+    return now
+
+
+def learnt(now):
+    with reader() as connection:
+        return learn(connection, "email", now=now)
+
+
+def test_people_get_the_hours_at_which_they_are_there_in_their_own_zone(redis, regulars):
+    found = learnt(regulars)
+    assert (found.people, found.active) == (60, 60)
+    with transaction() as connection:
+        times = dict(rows(connection, "SELECT user_id, best_hours FROM send_times"))
+        [(sums,)] = rows(
+            connection, "SELECT array_agg(DISTINCT (SELECT sum(x) FROM unnest(curve) AS x)) FROM send_times"
+        )
+    assert {hours[0] for user, hours in times.items() if int(user[-2:]) % 2 == 0} <= {6, 7, 8}
+    assert {hours[0] for user, hours in times.items() if int(user[-2:]) % 2 == 1} <= {18, 19, 20}
+    assert all(9_980 <= each <= 10_020 for each in sums)
+
+
+def test_the_send_path_finds_everybodys_hours_and_those_of_people_who_differ(redis, regulars):
+    learnt(regulars)
+    hours = redis.hgetall(redis_key("email"))
+    everybody = hours[b"*"]
+    assert all(int(each) in range(24) for each in everybody.split(b","))
+    assert len(hours) > 20
+    assert all(own != everybody for user, own in hours.items() if user != b"*")
+
+
+def test_a_second_run_starts_from_the_first_and_changes_no_row(redis, regulars):
+    learnt(regulars)
+    with transaction() as connection:
+        before = rows(connection, "SELECT user_id, xmin::text FROM send_times ORDER BY 1")
+    learnt(regulars + timedelta(minutes=1))
+    with transaction() as connection:
+        after = rows(connection, "SELECT user_id, xmin::text FROM send_times ORDER BY 1")
+        assert rows(connection, "SELECT count(*) FROM send_time_fits") == [(2,)]
+    assert sum(a != b for a, b in zip(before, after, strict=True)) < 30
+
+
+def test_too_few_people_teach_nothing_and_the_verdict_says_so(redis, database):
+    found = flow.learn_channel.fn("sms", utc_now())
+    assert found["population"] is None
+    assert found["active"] < LEAST_PEOPLE
+    assert "too few to learn from" in flow.verdict([found])
+
+
+def choose(now, count=60, **given):
+    wishes = [
+        Wish(f"user_{number:02d}", f"weekly:{number}", now + timedelta(hours=30)) for number in range(count)
+    ]
+    with transaction() as connection:
+        return choose_sends(
+            connection,
+            wishes,
+            **{"channel": "email", "message_type": "educational_content", "now": now} | given,
+        )
+
+
+def test_choices_are_made_in_allowed_hours_and_logged_with_their_probability(redis, regulars):
+    learnt(regulars)
+    choices = choose(regulars, allowed=lambda local: 8 <= local.hour < 21)
+    assert len(choices) == 60
+    assert all(regulars <= each.until <= regulars + timedelta(hours=30) for each in choices.values())
+    with transaction() as connection:
+        logged = dict(rows(connection, "SELECT key, propensity FROM send_choices"))
+    assert logged == pytest.approx({key: each.propensity for key, each in choices.items()})
+    assert all(0 < each <= 1 for each in logged.values())
+
+
+def test_a_channel_that_has_learnt_nothing_chooses_nothing(database):
+    assert choose(utc_now()) == {}
+
+
+def test_the_uplift_is_measured_from_matured_choices_and_what_people_did(redis, regulars, store):
+    learnt(regulars)
+    choose(regulars - timedelta(days=3))
+    with transaction() as connection:
+        keys = [key for (key,) in rows(connection, "SELECT key FROM send_choices WHERE arm <> 'holdout'")]
+        ids = [new_id() for _ in keys]
+        insert_rows(
+            connection,
+            "INSERT INTO notifications (id, user_id, message_type, lane, state, payload_sealed, content_hash, deliver_after,"
+            " publish_after, expires_at, idempotency_key, sent_at) VALUES %s",
+            [
+                (each, "user_00", "educational_content", "email_education", "delivered", b"", b"", regulars, regulars,
+                 regulars, key, regulars)
+                for each, key in zip(ids, keys, strict=True)
+            ],
+        )  # fmt: skip
+        insert_rows(
+            connection,
+            "INSERT INTO delivery_events (id, at, notification_id, channel, provider, kind) VALUES %s",
+            [(new_id(), regulars, each, "email", "resend", "clicked") for each in ids[::2]],
+        )
+    with reader() as connection:
+        uplift = measure(connection, "email", now=regulars)
+    assert uplift.sends == len(keys)
+    assert not uplift.enough
+    assert learnt(regulars).fit.personalise
+
+
+def test_a_choice_can_be_explained(redis, regulars):
+    with transaction() as connection:
+        assert "nothing was learnt yet" in explain(connection, "user_01", "email")[0]
+    learnt(regulars)
+    with transaction() as connection:
+        lines = explain(connection, "user_01", "email")
+        assert explain(connection, "user_nobody", "email") == ["no such user"]
+    assert ZONE in lines[1]
+    assert len(lines) == 26
