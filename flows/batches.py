@@ -6,6 +6,7 @@ A batch never sends: accepted rows are the relay's. Postgres is its memory: a ru
 whoever has a notification under `type:period:user` is passed over.
 """
 
+import random
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ProcessPoolExecutor
@@ -116,13 +117,14 @@ def run(batch: Batch, people: Sequence[Recipient], *, chunk: int = CHUNK) -> Tal
         create_progress_artifact(0.0, key=key, description=f"{batch.message_type} {batch.period}"),
     )
     lifetime = _lifetime(batch.message_type, len(people))
-    for start in range(0, len(people), chunk):
+    done = 0
+    for start in _order(len(people), chunk, in_turn=batch.dry_run or batch.may_go_on is not None):
         tally.stopped = batch.may_go_on() if batch.may_go_on else ""
         if tally.stopped:
-            log.warning("batch.stopped type=%s period=%s at=%d", batch.message_type, batch.period, start)
+            log.warning("batch.stopped type=%s period=%s at=%d", batch.message_type, batch.period, done)
             break
         _take(batch, people[start : start + chunk], tally, lifetime)
-        done = min(len(people), start + chunk)
+        done += len(people[start : start + chunk])
         log.info(
             "batch.chunk type=%s period=%s done=%d of=%d accepted=%d skipped=%d",
             batch.message_type, batch.period, done, len(people), tally.accepted, tally.skipped,
@@ -131,6 +133,14 @@ def run(batch: Batch, people: Sequence[Recipient], *, chunk: int = CHUNK) -> Tal
     if not people:
         update_progress_artifact(progress, 100.0)
     return tally
+
+
+def _order(people: int, chunk: int, *, in_turn: bool) -> list[int]:
+    """Where the chunks begin: by chance, so that two runs at the same time share the work and don't do it twice."""
+    starts = list(range(0, people, chunk))
+    if not in_turn:
+        random.shuffle(starts)
+    return starts
 
 
 def _take(batch: Batch, people: Sequence[Recipient], tally: Tally, lifetime: timedelta) -> None:

@@ -43,7 +43,7 @@ def monthly_reports(
 ) -> Any:
     """Reports of `month` (the last one when empty) for the audience; running it again serves only who is missing.
 
-    Charts need a core's time (some 60 reports a second): give large audiences more `processes`.
+    Charts need a core's time (some 80 reports a second): give large audiences more `processes`.
     """
     now = utc_now()
     about = Month.parse(month) if month else Month.of(now.date()).plus(-1)

@@ -165,3 +165,12 @@ def test_killed_outright_and_started_again_it_finishes_and_nobody_gets_two(
     assert result["reasons"] == {"already accepted": len(before)}
     with transaction() as connection:
         assert rows(connection, "SELECT count(*), count(DISTINCT user_id) FROM notifications") == [(40, 40)]
+
+
+def test_two_runs_at_once_go_their_own_ways_and_each_serves_everybody() -> None:
+    from flows.batches import _order
+
+    ways = [_order(1000, 50, in_turn=False) for _ in range(5)]
+    assert all(sorted(way) == list(range(0, 1000, 50)) for way in ways)
+    assert len({tuple(way) for way in ways}) > 1
+    assert _order(120, 50, in_turn=True) == [0, 50, 100]
