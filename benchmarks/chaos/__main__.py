@@ -12,7 +12,7 @@ import argparse
 import secrets
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import groupby
 from pathlib import Path
 
@@ -22,9 +22,10 @@ from benchmarks.chaos import plain, report
 from benchmarks.chaos.invariants import await_calm, check
 from benchmarks.chaos.report import Result
 from benchmarks.chaos.scenarios import SCENARIOS, Scenario
-from benchmarks.chaos.world import World, open_world
+from benchmarks.chaos.world import ALL, World, open_world
 
 SHORT_SCALE = 0.03
+CRASHING = {"MINGUS_CHUNK_SIZE": "5"}  # many small deliveries: many places to die
 
 
 def main(words: Sequence[str] | None = None) -> int:
@@ -56,14 +57,23 @@ def main(words: Sequence[str] | None = None) -> int:
     return 1 if broken else 0
 
 
-def run(wanted: Sequence[Scenario], *, seed: int, scale: float, var: Path, console: Console) -> list[Result]:
-    """Run scenarios in their order; those that need the same environment share a world."""
+def run(
+    wanted: Sequence[Scenario],
+    *,
+    seed: int,
+    scale: float | Mapping[str, float],
+    var: Path,
+    console: Console,
+    only: Sequence[str] = ALL,
+) -> list[Result]:
+    """Run scenarios in their order; those that need the same environment share a world. `scale` for all or by name."""
     results: list[Result] = []
     for crash_at, scenarios in groupby(wanted, key=lambda each: each.crash_at):
-        environ = {"MINGUS_CRASH_AT": crash_at, "MINGUS_CRASH_SEED": str(seed)} if crash_at else {}
-        with open_world(var, seed=seed, say=console.print, environ=environ) as world:
+        environ = CRASHING | {"MINGUS_CRASH_AT": crash_at, "MINGUS_CRASH_SEED": str(seed)} if crash_at else {}
+        with open_world(var, seed=seed, say=console.print, environ=environ, only=only) as world:
             for scenario in scenarios:
-                results.append(_one(world, scenario, len(results), scale))
+                own = scale if isinstance(scale, float) else scale[scenario.name]
+                results.append(_one(world, scenario, len(results), own))
                 console.print(report.line(results[-1]))
     return results
 

@@ -162,7 +162,7 @@ def _counters(found: Found, world: World) -> None:
 def _sums(world: World, day: date) -> dict[str, int]:
     found = world.sql(
         "SELECT message_type || ':' || channel || ':' || kind, count(*) FROM delivery_events"
-        f" WHERE (at AT TIME ZONE 'UTC')::date = '{day}' GROUP BY 1"
+        f" WHERE (at AT TIME ZONE 'UTC')::date = '{day}' AND {counters.COUNTED} GROUP BY 1"
     )
     return dict(found)
 

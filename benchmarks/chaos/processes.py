@@ -5,7 +5,7 @@ import signal
 import time
 
 from benchmarks.chaos.load import Load, feeding
-from benchmarks.chaos.world import WORKERS, World, count_starts
+from benchmarks.chaos.world import WORKERS, World
 
 KILLS = 200
 MESSAGES = 20_000
@@ -14,7 +14,7 @@ STALLED_SECONDS = 9.0
 
 def kills(world: World, campaign: str, scale: float) -> tuple[Load, str]:
     """Whole groups of workers at once, at random moments, while messages flow."""
-    rounds = max(2, round(KILLS * scale / len(WORKERS)))
+    rounds = max(1, round(KILLS * scale / len(WORKERS)))
     total = round(MESSAGES * scale)
     before = world.kills
     with feeding(world, campaign, total, over_seconds=rounds * 6.0) as load:
@@ -63,13 +63,13 @@ def rolling_restart(world: World, campaign: str, scale: float) -> tuple[Load, st
 def crashing(world: World, campaign: str, scale: float) -> tuple[Load, str]:
     """The workers of this world die by themselves, at their crash points."""
     total = round(2000 * scale)
-    before = sum(count_starts(world.stack, name) for name in WORKERS)
+    before = world.starts()
     with feeding(world, campaign, total, over_seconds=40 * scale) as load:
         pass
     until = time.monotonic() + 90 * max(scale, 0.3)
     while time.monotonic() < until and _waits(world, campaign):
         time.sleep(1.0)
-    crashes = sum(count_starts(world.stack, name) for name in WORKERS) - before
+    crashes = world.starts() - before
     world.kills += crashes
     return load, f"≥ {crashes} crashes"
 

@@ -48,7 +48,7 @@ SCENARIOS: Sequence[Scenario] = (
     Scenario(
         name="crash at every commit boundary",
         run=processes.crashing,
-        crash_at="before_commit:0.004,after_commit:0.004,before_publish:0.02,after_publish:0.02,before_call:0.02",
+        crash_at="before_commit:0.01,after_commit:0.01,before_publish:0.05,after_publish:0.05,before_call:0.05",
         calm_seconds=180,
     ),
     Scenario(

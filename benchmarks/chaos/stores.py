@@ -17,15 +17,16 @@ from core.settings import settings
 
 def redis_emptied(world: World, campaign: str, scale: float) -> tuple[Load, str]:
     """Killed in the middle of its work; what comes back knows nothing."""
-    rounds = max(1, round(3 * scale))
-    with feeding(world, campaign, round(2000 * scale), over_seconds=rounds * 8.0) as load:
+    rounds = max(1, round(5 * scale))
+    before = world.starts()
+    with feeding(world, campaign, round(3000 * scale), over_seconds=rounds * 8.0) as load:
         for _ in range(rounds):
             time.sleep(world.dice.uniform(2.0, 4.0))
             killed = world.stack.pid("redis")
             os.kill(killed, signal.SIGKILL)
             world.stack.wait_ready("redis", not_pid=killed)
             _patiently(lambda broker: broker.flushall())
-    return load, f"{rounds} × killed and emptied"
+    return load, f"{rounds} × killed and emptied; {world.starts() - before} workers ended by it"
 
 
 def redis_bothered(world: World, campaign: str, scale: float) -> tuple[Load, str]:
