@@ -10,8 +10,8 @@ from core.errors import MingusError
 from core.settings import Settings, settings
 
 FOLDER = "archive"
-DELETE_AT_ONCE = 1000
-"""Keys of one DeleteObjects call, S3's limit."""
+AT_ONCE = 1000
+"""Keys of one list or delete call, S3's limit."""
 GONE = frozenset({"NoSuchKey", "404", "NotFound"})
 
 
@@ -93,7 +93,7 @@ class Bucket:
         """ListObjectsV2, page by page."""
         token: dict[str, str] = {}
         while True:
-            answer = self._call("list_objects_v2", Prefix=prefix, **token)
+            answer = self._call("list_objects_v2", Prefix=prefix, MaxKeys=AT_ONCE, **token)
             yield from (each["Key"] for each in (answer or {}).get("Contents", ()))
             if not answer or not answer.get("IsTruncated"):
                 return
@@ -102,8 +102,8 @@ class Bucket:
     def delete(self, keys: Iterable[str]) -> None:
         """DeleteObjects, a thousand at a time."""
         rest = [{"Key": key} for key in keys]
-        for start in range(0, len(rest), DELETE_AT_ONCE):
-            chunk = rest[start : start + DELETE_AT_ONCE]
+        for start in range(0, len(rest), AT_ONCE):
+            chunk = rest[start : start + AT_ONCE]
             self._call("delete_objects", Delete={"Objects": chunk, "Quiet": True})
 
     def _call(self, operation: str, **arguments: Any) -> Any:
