@@ -1,0 +1,180 @@
+"""The relay: what is due reaches its lane, whatever Redis has forgotten; bulk waits for room, critical never does."""
+
+import json
+import time
+from base64 import b64decode
+
+import psycopg2
+import pytest
+
+from core.database import engine, execute, rows, transaction
+from core.ids import new_id
+from core.models import seal
+from core.vocabulary import Lane
+from delivery import recovery
+from delivery.intake import PAYLOAD_PLACE
+from delivery.recovery import recover_lapsed
+from tasks import relay
+from tasks.single_flight import single_flight
+from tests.delivery.stage import person
+from tests.reliability.story import QUICK, let_time_pass
+
+pytestmark = pytest.mark.usefixtures("database", "redis")
+
+
+@pytest.fixture
+def waiting(people, configure):
+    """Write so many accepted notifications of a lane, all due."""
+    configure(**QUICK)
+    people(person("Maya", 101))
+
+    def write(lane, count, message_type="educational_content"):
+        some = new_id()
+        sealed = seal(b"{}", place=PAYLOAD_PLACE, row=some)
+        with transaction() as connection:
+            execute(
+                connection,
+                "INSERT INTO notifications (id, user_id, message_type, lane, payload_sealed, content_hash,"
+                " deliver_after, publish_after, expires_at) SELECT gen_random_uuid(), 'user_maya', %s, %s, %s, '',"
+                " now(), now(), now() + interval '1 hour' FROM generate_series(1, %s)",
+                (message_type, lane, sealed, count),
+            )
+
+    return write
+
+
+def carried(redis, lane):
+    """The ids of each message that waits in a lane."""
+    bodies = [json.loads(each)["body"] for each in redis.lrange(lane, 0, -1)]
+    return [json.loads(b64decode(body))[0][0] for body in bodies]
+
+
+def test_what_is_due_travels_in_chunks_and_is_not_published_again_at_once(waiting, redis, configure):
+    configure(MINGUS_CHUNK_SIZE="50")
+    waiting(Lane.EMAIL_EDUCATION, 120)
+    relay.publish_due()
+    assert sorted(len(chunk) for chunk in carried(redis, Lane.EMAIL_EDUCATION)) == [20, 50, 50]
+    relay.publish_due()
+    assert redis.llen(Lane.EMAIL_EDUCATION) == 3
+
+
+def test_an_empty_redis_is_filled_again_from_the_rows(waiting, redis):
+    waiting(Lane.EMAIL_EDUCATION, 120)
+    relay.publish_due()
+    redis.flushall()
+    relay.publish_due()
+    assert redis.llen(Lane.EMAIL_EDUCATION) == 0
+    let_time_pass(60)
+    relay.publish_due()
+    assert sum(map(len, carried(redis, Lane.EMAIL_EDUCATION))) == 120
+
+
+def test_a_bulk_lane_is_filled_up_to_its_mark_and_the_critical_one_beyond(waiting, redis, configure):
+    configure(MINGUS_CHUNK_SIZE="10")
+    waiting(Lane.EMAIL_EDUCATION, 600)
+    waiting(Lane.SMS_CRITICAL, 600, "critical_financial")
+    for _ in range(3):
+        relay.publish_due()
+    assert redis.llen(Lane.EMAIL_EDUCATION) == relay.CHUNKS_AHEAD
+    assert sum(map(len, carried(redis, Lane.SMS_CRITICAL))) == 600
+
+
+def test_a_dead_critical_worker_does_not_let_its_queue_grow_without_end(waiting, redis, monkeypatch):
+    monkeypatch.setattr(relay, "CRITICAL_AHEAD", 5)
+    waiting(Lane.SMS_CRITICAL, 30, "critical_financial")
+    for _ in range(10):
+        relay.publish_due()
+        let_time_pass(60)
+    assert redis.llen(Lane.SMS_CRITICAL) == 5
+
+
+def test_while_redis_is_short_of_memory_only_critical_is_published(waiting, redis, monkeypatch):
+    monkeypatch.setattr(relay, "_memory_is_short", lambda _: True)
+    waiting(Lane.EMAIL_EDUCATION, 30)
+    waiting(Lane.SMS_CRITICAL, 30, "critical_financial")
+    relay.publish_due()
+    assert redis.llen(Lane.EMAIL_EDUCATION) == 0
+    assert sum(map(len, carried(redis, Lane.SMS_CRITICAL))) == 30
+
+
+@pytest.mark.parametrize(("used", "limit", "short"), [(90, 100, True), (80, 100, False), (90, 0, False)])
+def test_memory_is_short_from_the_mark_on_and_never_without_a_limit(used, limit, short):
+    assert relay._memory_is_short({"used_memory": used, "maxmemory": limit}) is short
+
+
+def test_what_a_broker_did_not_take_is_due_again_at_once(waiting, redis, configure, monkeypatch):
+    waiting(Lane.EMAIL_EDUCATION, 500)
+    taken = []
+
+    def refuse(**options):
+        if taken:
+            raise OSError
+        taken.append(options)
+
+    monkeypatch.setattr(relay.deliver_chunk, "apply_async", refuse)
+    relay.publish_due()
+    with transaction() as connection:
+        ((due,),) = rows(connection, "SELECT count(*) FROM notifications WHERE publish_after <= now()")
+    assert due == 500 - len(taken[0]["args"][0])
+
+
+def test_two_relays_at_once_publish_nothing_twice(waiting):
+    from concurrent.futures import ThreadPoolExecutor
+
+    waiting(Lane.EMAIL_EDUCATION, 2000)
+    with ThreadPoolExecutor(4) as threads:
+        found = list(threads.map(lambda _: recovery.due({Lane.EMAIL_EDUCATION: 900}), range(4)))
+    ids = [each.id for part in found for each in part[Lane.EMAIL_EDUCATION]]
+    assert len(ids) == len(set(ids)) == 2000
+
+
+def test_the_relay_takes_twenty_thousand_rows_a_second(waiting):
+    waiting(Lane.EMAIL_EDUCATION, 20_000)
+    began = time.process_time(), time.monotonic()
+    taken = 0
+    while found := recovery.due({Lane.EMAIL_EDUCATION: relay.MOST_AT_ONCE})[Lane.EMAIL_EDUCATION]:
+        taken += len(found)
+    ours, whole = time.process_time() - began[0], time.monotonic() - began[1]
+    assert taken == 20_000
+    assert ours < 1.0, "our own share"
+    assert whole < 10.0, "with PostgreSQL's, on a machine that others may load"
+
+
+def test_thousands_of_lapsed_claims_come_back_in_one_go(waiting):
+    waiting(Lane.EMAIL_EDUCATION, 3500)
+    with transaction() as connection:
+        execute(connection, "UPDATE notifications SET state = 'claimed', claims = 1, lease_until = now()")
+    assert recover_lapsed() == {"released": 3500}
+
+
+def test_only_one_process_does_the_housekeeping_and_a_cut_connection_does_not_keep_the_lock():
+    seen = []
+
+    @single_flight("test")
+    def outer():
+        seen.append("outer")
+        inner()
+        with transaction() as connection:
+            rows(
+                connection,
+                "SELECT pg_terminate_backend(pid) FROM pg_locks WHERE locktype = 'advisory' AND pid <> pg_backend_pid()",
+            )
+
+    @single_flight("test")
+    def inner():
+        seen.append("inner")
+
+    outer()
+    inner()
+    assert seen == ["outer", "inner"]
+    assert engine().pool.checkedout() == 0
+
+
+def test_an_error_in_the_housekeeping_frees_the_lock():
+    @single_flight("test")
+    def stumble():
+        raise psycopg2.OperationalError
+
+    for _ in range(2):
+        with pytest.raises(psycopg2.OperationalError):
+            stumble()
