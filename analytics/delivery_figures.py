@@ -35,63 +35,51 @@ class Figures:
 
 
 def all_figures(counts: pd.DataFrame, domains: pd.DataFrame, latencies: pd.DataFrame) -> list[Figures]:
-    """The figures of a window from its rollups (`load.try_counts`, `domain_counts`, `latencies`); [] when nothing was sent."""
+    """The figures of a window from its rollups (`load.try_counts`, `domain_counts`, `latencies`), one per group.
+
+    [] when nothing was sent: nothing is not zero.
+    """
     if counts.empty:
         return []
-    return [
-        each
-        for grouping, by in GROUPINGS.items()
-        for each in figures(
-            domains if grouping == BY_DOMAIN else counts,
-            grouping,
-            None if grouping == BY_DOMAIN else percentiles(merge([latencies], by), by, wanted=PERCENTILES),
-        )
-    ]
-
-
-def figures(counts: pd.DataFrame, grouping: str, latencies: pd.DataFrame | None = None) -> list[Figures]:
-    """One `Figures` per group of `counts` (the columns of the grouping, `rates.COUNTED`, and optionally `cost`).
-
-    `latencies` are rows of `latency.percentiles` by the same columns. No counts, no figures: nothing is not zero.
-    """
-    by = list(GROUPINGS[grouping])
-    summed = _sum_up(counts, by)
-    tidy = rates(summed, by)
-    found = {name: dict(values) for name, values in _counts_by_name(summed, by).items()}
-    for row in tidy.to_dict("records"):
-        found[_name(row, by)]["rates"][row["rate"]] = {
-            "hits": int(row["hits"]),
-            "total": int(row["total"]),
-            "value": float(row["value"]),
-            "low": float(row["low"]),
-            "high": float(row["high"]),
-            "shown": bool(row["shown"]),
-        }
-    if latencies is not None:
-        for row in latencies.to_dict("records"):
-            name = _name(row, by)
-            if name in found:
-                found[name]["latency_ms"][f"p{row['percentile']:g}"] = round(float(row["milliseconds"]))
-    return [Figures(grouping, name, values) for name, values in sorted(found.items())]
-
-
-def _sum_up(counts: pd.DataFrame, by: list[str]) -> pd.DataFrame:
-    columns = [*COUNTED, *(["cost"] if "cost" in counts.columns else [])]
-    if by:
-        return counts.groupby(by, observed=True, dropna=False)[columns].sum().reset_index()
-    return counts[columns].sum().to_frame().T if len(counts) else counts[columns]
-
-
-def _counts_by_name(summed: pd.DataFrame, by: list[str]) -> dict[str, dict[str, Any]]:
-    return {
-        _name(row, by): {
+    groups = pd.concat(
+        [_named(domains if grouping == BY_DOMAIN else counts, grouping) for grouping in GROUPINGS],
+        ignore_index=True,
+    )
+    found: dict[tuple[Any, Any], dict[str, Any]] = {
+        (row["grouping"], row["name"]): {
             "counts": {name: int(row[name]) for name in COUNTED},
-            "cost": round(float(row.get("cost", 0.0)), 6),
+            "cost": round(float(row["cost"]), 6),
             "rates": {},
             "latency_ms": {},
         }
-        for row in summed.to_dict("records")
+        for row in groups.to_dict("records")
     }
+    for row in rates(groups, ("grouping", "name")).to_dict("records"):
+        found[row["grouping"], row["name"]]["rates"][row["rate"]] = {
+            "hits": int(row["hits"]), "total": int(row["total"]), "value": float(row["value"]),
+            "low": float(row["low"]), "high": float(row["high"]), "shown": bool(row["shown"]),
+        }  # fmt: skip
+    for grouping, by in GROUPINGS.items():
+        for row in _percentiles(latencies, by) if grouping != BY_DOMAIN else ():
+            found[grouping, _name(row, by)]["latency_ms"][f"p{row['percentile']:g}"] = round(
+                row["milliseconds"]
+            )
+    return [Figures(grouping, name, values) for (grouping, name), values in found.items()]
+
+
+def _named(counts: pd.DataFrame, grouping: str) -> pd.DataFrame:
+    """The counts summed by the grouping's columns, with its name and each group's."""
+    by = list(GROUPINGS[grouping])
+    columns = [*COUNTED, "cost"]
+    if not by:
+        return counts[columns].sum().to_frame().T.assign(grouping=grouping, name=EVERYTHING)
+    summed = counts.groupby(by, observed=True, dropna=False)[columns].sum().reset_index()
+    names = [_name(row, by) for row in summed[by].to_dict("records")]
+    return summed.drop(columns=by).assign(grouping=grouping, name=pd.Series(names, dtype="str"))
+
+
+def _percentiles(latencies: pd.DataFrame, by: Sequence[str]) -> list[dict[Any, Any]]:
+    return percentiles(merge([latencies], by), by, wanted=PERCENTILES).to_dict("records")
 
 
 def _name(row: Mapping[Any, Any], by: Sequence[str]) -> str:

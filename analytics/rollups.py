@@ -11,7 +11,6 @@ Transaction ids don't survive a dump and restore: run `rebuild` after one.
 
 import logging
 from dataclasses import dataclass
-from typing import Any
 
 from sqlalchemy import Connection
 
@@ -43,7 +42,7 @@ def refresh() -> Refreshed:
 
 
 def rebuild() -> Refreshed:
-    """Builds all rollups anew from all events that are there; readers see the old ones until it is done."""
+    """Builds all rollups anew from all events that are there; readers wait while the last part is written."""
     with transaction() as connection:
         _, hi = _span(connection)
         return _rebuild(connection, hi)
@@ -75,10 +74,14 @@ def _span(connection: Connection) -> tuple[int, int]:
 
 
 def _rebuild(connection: Connection, hi: int) -> Refreshed:
-    execute(connection, sql.EMPTY)
     span = {"lo": "0", "hi": str(hi)}
     execute(connection, sql.ALL_EVENTS, span)
-    tries = _count(connection, span, signs=(1,))
+    tries = execute(connection, sql.TRIES, {"sign": 1})
+    execute(connection, sql.EMPTY)
+    for rollup in sql.OF_TRIES:
+        execute(connection, rollup.insert())
+    for rollup in sql.OF_EVENTS:
+        execute(connection, rollup.insert(), span)
     execute(connection, "DROP VIEW rollup_source")
     return _done(connection, Refreshed(0, hi, tries))
 
@@ -89,19 +92,14 @@ def _advance(connection: Connection, lo: int, hi: int) -> Refreshed:
         return _done(connection, Refreshed(lo, hi, 0))
     execute(connection, sql.CHANGED_TRIES, span)
     execute(connection, sql.EVENTS_OF_CHANGED_TRIES, span)
-    tries = _count(connection, span, signs=(1, -1))
-    return _done(connection, Refreshed(lo, hi, tries))
-
-
-def _count(connection: Connection, span: dict[str, Any], *, signs: tuple[int, ...]) -> int:
-    execute(connection, sql.NO_TRIES)
-    tries = [execute(connection, sql.TRIES, {"sign": sign}) for sign in signs]
+    tries = execute(connection, sql.TRIES, {"sign": 1})
+    execute(connection, sql.TRIES_BEFORE, {"sign": -1})
     execute(connection, "ANALYZE rollup_tries")
-    for statement in sql.OF_TRIES.values():
-        execute(connection, statement)
-    for statement in sql.OF_EVENTS.values():
-        execute(connection, statement, span)
-    return tries[0]
+    for rollup in sql.OF_TRIES:
+        execute(connection, rollup.merge())
+    for rollup in sql.OF_EVENTS:
+        execute(connection, rollup.merge(), span)
+    return _done(connection, Refreshed(lo, hi, tries))
 
 
 def _done(connection: Connection, done: Refreshed) -> Refreshed:

@@ -3,6 +3,7 @@
 import io
 import time
 from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -93,14 +94,25 @@ def write_events(
     per_week = events / EVENTS_PER_NOTIFICATION / len(people) / weeks
     written = 0
     told_by = _micros(until) - 1
-    with closing(psycopg2.connect(_plain(connection_url))) as connection, connection.cursor() as cursor:
+
+    def write(table: pa.Table) -> int:
+        copy(cursor, "delivery_events", table)
+        connection.commit()
+        return len(table)
+
+    with (
+        closing(psycopg2.connect(_plain(connection_url))) as connection,
+        connection.cursor() as cursor,
+        ThreadPoolExecutor(1) as writer,  # the next day is lived while the last one is written
+    ):
         make_partitions(cursor, days, until)
+        under_way: Future[int] | None = None
         for day in past_days(people, days=days, until=until, per_week=per_week, rng=rng):
             notification_ids = tables.ids(day.notifications["created"].to_numpy())
             table = tables.events(day, people, notification_ids, None, told_by=told_by)
-            copy(cursor, "delivery_events", table)
-            connection.commit()
-            written += len(table)
+            written += under_way.result() if under_way else 0
+            under_way = writer.submit(write, table)
+        written += under_way.result() if under_way else 0
     return Written(0, 0, written, time.monotonic() - started)
 
 
