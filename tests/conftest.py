@@ -1,10 +1,10 @@
-"""Real PostgreSQL and Redis for the whole session, one migrated database and one Redis database per xdist worker.
+"""Real PostgreSQL and Redis for the whole session: a PostgreSQL server and a Redis database per xdist worker.
 
 The first pytest process (xdist's controller, or the only one) owns the servers: they stop with it, even if it is killed.
-The schema is migrated once into a template; each worker copies it. Tests commit for real and are wiped after.
+A PostgreSQL server is nobody else's, because a long transaction holds back what all databases of a server may call the
+past (`pg_snapshot_xmin`), and rollups wait for it. Tests commit for real and are wiped after.
 """
 
-import fcntl
 import os
 import shutil
 import subprocess
@@ -23,7 +23,7 @@ import pytest_socket
 import redis as redis_py
 from sqlalchemy import Connection
 
-from core.embedded import embedded_postgres, embedded_redis, free_ports
+from core.embedded import embedded_postgres, embedded_redis, free_port
 
 hypothesis.settings.register_profile(
     "shared", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
@@ -33,7 +33,7 @@ hypothesis.settings.load_profile("shared")  # on a busy machine a slow example i
 pytest_plugins = ["tests.delivery.stage"]  # people with names and the provider sandbox
 
 ROOT = Path(__file__).resolve().parent.parent
-TEMPLATE = "mingus_template"
+DATABASE = "mingus"
 LOOPBACK = ["127.0.0.1", "::1", "localhost"]
 
 NO_REAL_PROVIDER = {  # a test never reaches a vendor, whatever the developer's shell holds
@@ -74,18 +74,19 @@ def pytest_configure(config: pytest.Config) -> None:
     if worker is None:
         servers = ExitStack()
         config.add_cleanup(servers.close)
+        config.stash[OWNED] = servers
         home = servers.enter_context(_home())
-        postgres_port, redis_port = free_ports(2)
-        postgres = servers.enter_context(embedded_postgres(home / "postgres", postgres_port, durable=False))
-        redis = servers.enter_context(embedded_redis(home / "redis", redis_port, durable=False))
-        config.stash[SERVERS] = {"home": str(home), "postgres": postgres, "redis": redis}
+        redis = servers.enter_context(embedded_redis(home / "redis", free_port(), durable=False))
+        config.stash[SERVERS] = {"home": str(home), "redis": redis}
+        if not config.getoption("numprocesses", default=None):
+            config.stash[SERVERS]["postgres"] = _own_postgres(config, "main")
     else:
         config.stash[SERVERS] = worker["mingus_servers"]
     known = config.stash[SERVERS]
     os.environ.update(
         NO_REAL_PROVIDER,
         MINGUS_VAR=f"{known['home']}/var-{_worker_name(config)}",
-        DATABASE_URL=_with_path(known["postgres"], f"mingus_{_worker_name(config)}"),
+        DATABASE_URL=_with_path(known.get("postgres", NOBODYS), DATABASE),
         REDIS_URL=_with_path(known["redis"], str(_worker_number(config))),
     )
     os.environ["CELERY_BROKER_URL"] = os.environ["CELERY_RESULT_BACKEND"] = os.environ["REDIS_URL"]
@@ -94,8 +95,9 @@ def pytest_configure(config: pytest.Config) -> None:
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_configure_node(node: Any) -> None:
-    """xdist: the controller tells each worker where its servers are."""
-    node.workerinput["mingus_servers"] = node.config.stash[SERVERS]
+    """xdist: the controller starts a PostgreSQL server for each worker and tells it where its servers are."""
+    own = {"postgres": _own_postgres(node.config, node.gateway.id)}
+    node.workerinput["mingus_servers"] = node.config.stash[SERVERS] | own
 
 
 @pytest.fixture(autouse=True)
@@ -108,14 +110,15 @@ def _loopback_only() -> Iterator[None]:
 
 @pytest.fixture(scope="session")
 def postgres_url(pytestconfig: pytest.Config) -> str:
-    """DATABASE_URL: this worker's own database, copied from the migrated template."""
-    known = pytestconfig.stash[SERVERS]
-    with _one_at_a_time(Path(known["home"]) / "template.lock"), _admin(known["postgres"]) as cursor:
-        cursor.execute("SELECT FROM pg_database WHERE datname = %s", (TEMPLATE,))
-        if cursor.fetchone() is None:
-            _make_template(cursor, known["postgres"])
-        name = f"mingus_{_worker_name(pytestconfig)}"
-        cursor.execute(f"CREATE DATABASE {name} TEMPLATE {TEMPLATE}")
+    """DATABASE_URL: this worker's own database, migrated by the same command as production."""
+    with _admin(pytestconfig.stash[SERVERS]["postgres"]) as cursor:
+        cursor.execute(f"CREATE DATABASE {DATABASE}")
+    migrated = subprocess.run(
+        [sys.executable, "-m", "alembic", "upgrade", "head"],
+        check=False, cwd=ROOT, capture_output=True, text=True,
+    )  # fmt: skip
+    if migrated.returncode != 0:
+        pytest.exit(f"alembic upgrade head failed:\n{migrated.stderr}", returncode=3)
     return os.environ["DATABASE_URL"]
 
 
@@ -184,6 +187,14 @@ def server_home(pytestconfig: pytest.Config) -> Iterator[Path]:
 
 
 SERVERS: pytest.StashKey[dict[str, str]] = pytest.StashKey()
+OWNED: pytest.StashKey[ExitStack] = pytest.StashKey()
+NOBODYS = "postgresql://127.0.0.1:9/postgres"
+"""xdist's controller runs no test and has no database."""
+
+
+def _own_postgres(config: pytest.Config, worker: str) -> str:
+    home = Path(config.stash[SERVERS]["home"]) / f"postgres-{worker}"
+    return config.stash[OWNED].enter_context(embedded_postgres(home, durable=False))
 
 
 def _worker_name(config: pytest.Config) -> str:
@@ -214,33 +225,8 @@ def _home() -> Iterator[Path]:
 
 
 @contextmanager
-def _one_at_a_time(lock: Path) -> Iterator[None]:
-    with lock.open("w") as held:
-        fcntl.flock(held, fcntl.LOCK_EX)
-        yield
-
-
-@contextmanager
 def _admin(url: str) -> Iterator[Any]:
     with closing(psycopg2.connect(url)) as connection:
         connection.autocommit = True
         with connection.cursor() as cursor:
             yield cursor
-
-
-def _make_template(cursor: Any, server_url: str) -> None:
-    """Migrates an empty database by the same command as production and names it the template when that has worked."""
-    cursor.execute(f"DROP DATABASE IF EXISTS {TEMPLATE}_new")
-    cursor.execute(f"CREATE DATABASE {TEMPLATE}_new")
-    if (ROOT / "alembic.ini").exists():
-        migrated = subprocess.run(
-            [sys.executable, "-m", "alembic", "upgrade", "head"],
-            check=False,
-            cwd=ROOT,
-            env=os.environ | {"DATABASE_URL": _with_path(server_url, f"{TEMPLATE}_new")},
-            capture_output=True,
-            text=True,
-        )
-        if migrated.returncode != 0:
-            pytest.exit(f"alembic upgrade head failed:\n{migrated.stderr}", returncode=3)
-    cursor.execute(f"ALTER DATABASE {TEMPLATE}_new RENAME TO {TEMPLATE}")

@@ -17,11 +17,11 @@ from flows.window import window_before
 
 
 def test_everybody_gets_a_score_a_tier_and_their_run_of_ignored_messages(past):
-    now = past(400, days=30)
+    now = past(1600, days=30)  # an eighth of them measures the model
     flow.refresh.fn()
     with reader() as connection:
         scored = score_everybody(connection, now=now)
-    assert len(scored.rows) == 400
+    assert len(scored.rows) == 1600
     assert scored.rows["score"].between(0, 100).all()
     assert set(scored.rows["tier"]) == {"active", "casual", "dormant"}
     assert scored.model.held_out.auc > 0.55
@@ -30,7 +30,7 @@ def test_everybody_gets_a_score_a_tier_and_their_run_of_ignored_messages(past):
             keep_scores(connection, scored.rows)
     with transaction() as connection:
         assert rows(connection, "SELECT count(*), count(DISTINCT user_id) FROM engagement_scores") == [
-            (400, 400)
+            (1600, 1600)
         ]
 
 
