@@ -84,7 +84,8 @@ def make_plan(
             else:
                 candidates.append((search, *found, _candidate(batch, search.work, found, now)))
         for search in nowhere:
-            _give_up(search, plan, now, tried_before=bool(batch.past.get(search.work.id)))
+            refused = any(past.closes for past in batch.past.get(search.work.id, ()))
+            _give_up(search, plan, now, refused=refused)
         verdicts = judge([candidate for *_, candidate in candidates], batch.facts, now, spend)
         searching = []
         for (search, route, contact_point, _), verdict in zip(candidates, verdicts, strict=True):
@@ -130,13 +131,13 @@ def _next_channel(
     return None
 
 
-def _give_up(search: _Search, plan: Plan, now: datetime, *, tried_before: bool) -> None:
+def _give_up(search: _Search, plan: Plan, now: datetime, *, refused: bool) -> None:
     if search.down:
         pause = PROVIDER_PAUSE * random.uniform(0.5, 1.5)
         plan.wait.append((search.work, Verdict.defer(now + pause, "provider_unavailable")))
     elif search.just_failed:
         plan.retry.append(search.work)
-    elif search.first_skip is not None and not tried_before:
+    elif search.first_skip is not None and not refused:
         plan.skip.append((search.work, search.first_skip))
     else:
         plan.failed.append(search.work)

@@ -190,6 +190,9 @@ def _nothing_held(found: Found, world: World) -> None:
 def _held(world: World) -> list[str]:
     broker = client(settings().broker_url)
     held = [f"{lane} holds {length}" for lane in Lane if (length := int(broker.llen(lane)))]
+    # what a killed worker had popped and not begun comes back after the visibility timeout: at most its prefetch
+    left = int(broker.hlen("unacked"))
+    held += [f"{left} unacknowledged messages"] * (left > 4 * world.kills)
     ((leases,),) = world.sql("SELECT count(*) FROM notifications WHERE state = 'claimed'")
     ((busy,),) = world.sql(
         "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'mingus' AND state LIKE 'idle in transaction%'"

@@ -13,7 +13,7 @@ WORKERS: Mapping[str, tuple[str, ...]] = {
     "critical": ("-Q", "sms_critical", "--pool", "threads", "-c", "4"),
     "daily": ("-Q", "sms_daily", "--pool", "threads", "-c", "4"),
     "email": ("-Q", "email_reports,email_education", "--pool", "threads", "-c", "4"),
-    "housekeeping": ("-Q", "housekeeping", "--pool", "threads", "-c", "2"),
+    "housekeeping": ("-Q", "housekeeping", "--pool", "threads", "-c", "6"),
 }
 
 
