@@ -36,6 +36,20 @@ def test_the_consent_ledger_refuses_every_change(connection, statement):
         execute(connection, statement)
 
 
+@pytest.mark.parametrize("ledger", ["consents", "audit_entries"])
+@pytest.mark.parametrize("statement", ["UPDATE {} SET actor = 'nobody'", "DELETE FROM {}", "TRUNCATE {}"])
+def test_not_even_the_tables_owner_has_the_right_to_change_a_ledger(connection, ledger, statement):
+    """A superuser is held by the trigger alone; an owner would be held by it too, and already lacks the privilege."""
+    add_people(connection, [person("Maya", 101)])
+    execute(connection, "CREATE ROLE mingus_owner NOSUPERUSER")
+    execute(connection, "GRANT CREATE ON SCHEMA public TO mingus_owner")
+    execute(connection, f"ALTER TABLE {ledger} OWNER TO mingus_owner")
+    execute(connection, "SET LOCAL ROLE mingus_owner")
+    assert rows(connection, f"SELECT count(*) FROM {ledger}")
+    with pytest.raises(psycopg2.errors.InsufficientPrivilege):
+        execute(connection, statement.format(ledger))
+
+
 def test_columns_that_name_a_person_are_sealed():
     bare = [
         f"{table.name}.{column.name}"
