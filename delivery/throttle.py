@@ -6,6 +6,7 @@ back. The whole batch is one Lua call on Redis's clock; see `throttle.lua`.
 """
 
 import logging
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,7 +22,11 @@ KEY_PREFIX = "mingus:{throttle}:"
 LARGEST_CALL = 200
 """Requests per script run, so that no batch holds Redis up for more than a few milliseconds."""
 
+AWAY_KEY = "mingus:limiter_away"
+"""Redis hash: `passed` and `held` → requests answered without the limiter, added when Redis is back."""
+
 logger = logging.getLogger(__name__)
+_unreported: Counter[str] = Counter()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,10 +82,34 @@ def spend(requests: Sequence[TokenRequest], *, at: float | None = None) -> list[
         chunk = requests[first : first + LARGEST_CALL]
         try:
             answers += _spend(chunk, at)
+            _report_outage()
         except REDIS_AWAY as problem:
-            logger.warning("limiter_away", extra={"error": type(problem).__name__, "requests": len(chunk)})
+            counts = Counter("passed" if one.urgent else "held" for one in chunk)
+            logger.warning("limiter_away", extra={"error": type(problem).__name__, "counts": dict(counts)})
+            _unreported.update(counts)
             answers += [TokenAnswer(0.0 if one.urgent else PAUSE_SECONDS, redis_away=True) for one in chunk]
     return answers
+
+
+def answered_without() -> dict[str, int]:
+    """How many requests were `passed` (critical) and `held` (the rest) while Redis was away, since Redis began.
+
+    Each process adds its own when it next reaches Redis; nothing while Redis is away.
+    """
+    try:
+        found = client().hgetall(AWAY_KEY)
+    except REDIS_AWAY:
+        return {}
+    return {name.decode() if isinstance(name, bytes) else name: int(number) for name, number in found.items()}
+
+
+def _report_outage() -> None:
+    for name in list(_unreported):
+        number = _unreported.pop(name, 0)
+        try:
+            client().hincrby(AWAY_KEY, name, number)
+        except REDIS_AWAY:
+            _unreported[name] += number
 
 
 def _spend(requests: Sequence[TokenRequest], at: float | None) -> list[TokenAnswer]:

@@ -11,6 +11,7 @@ from prometheus_client.registry import Collector
 from sqlalchemy import Connection
 
 from core.database import DATABASE_AWAY, rows, transaction
+from delivery import throttle
 from web.tallies import totals
 
 router = APIRouter()
@@ -75,6 +76,14 @@ class SystemCollector(Collector):
         for (provider, what), number in totals().items():
             webhooks.add_metric([provider, what], number)
         yield webhooks
+        away = CounterMetricFamily(
+            "mingus_limiter_away",
+            "sends judged while Redis was away: critical passed, others held",
+            labels=["answer"],
+        )
+        for answer, number in throttle.answered_without().items():
+            away.add_metric([answer], number)
+        yield away
         yield GaugeMetricFamily(
             "mingus_scrape_seconds", "what these metrics cost", time.perf_counter() - began
         )

@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from core.settings import settings as product_settings
-from delivery.throttle import KEY_PREFIX, Bucket, TokenRequest, spend
+from delivery.throttle import AWAY_KEY, KEY_PREFIX, Bucket, TokenRequest, answered_without, spend
 
 START = 1_800_000_000.0
 
@@ -119,6 +119,21 @@ def test_redis_away_lets_critical_pass_and_the_rest_wait(redis, monkeypatch):
     finally:
         product_settings.cache_clear()
     assert [(one.wait, one.redis_away) for one in answers] == [(0.0, True), (30.0, True)]
+
+
+def test_what_went_by_without_the_limiter_is_counted_once_redis_is_back(redis, monkeypatch):
+    bucket = Bucket(key="b", limit=100)
+    spend([ask("before", bucket)])  # tells what earlier tests have left
+    redis.delete(AWAY_KEY)
+    with monkeypatch.context() as outage:
+        outage.setenv("REDIS_URL", "redis://127.0.0.1:9/0")
+        product_settings.cache_clear()
+        spend([ask("alert", bucket, urgent=True), ask("reminder", bucket), ask("lesson", bucket)])
+        assert answered_without() == {}
+    product_settings.cache_clear()
+    for again in ("another", "a third"):
+        spend([ask(again, bucket)])
+        assert answered_without() == {"passed": 1, "held": 2}
 
 
 def test_keys_leave_redis_when_nobody_uses_them(redis):

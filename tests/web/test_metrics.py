@@ -6,6 +6,7 @@ from sqlalchemy.exc import OperationalError
 
 from delivery import Request, accept
 from delivery.catalog import catalog
+from delivery.throttle import AWAY_KEY
 from tests.delivery.stage import person
 from tests.web.conftest import Web
 from tests.web.test_webhooks import STATUS, counted, delivered
@@ -29,6 +30,7 @@ def test_what_waits_and_what_came_in_is_counted(web: Web, people, redis) -> None
     web.twilio(STATUS, delivered())
     web.post(STATUS, delivered())
     counted(redis, "twilio:forged")
+    redis.hset(AWAY_KEY, mapping={"passed": 3, "held": 40})
 
     numbers = told(web)
 
@@ -41,6 +43,8 @@ def test_what_waits_and_what_came_in_is_counted(web: Web, people, redis) -> None
     assert numbers["mingus_callbacks_unmatched",] == 0
     assert numbers["mingus_webhooks_total", "twilio", "forged"] == 1
     assert numbers["mingus_webhooks_total", "twilio", "delivered"] == 1
+    assert numbers["mingus_limiter_away_total", "passed"] == 3
+    assert numbers["mingus_limiter_away_total", "held"] == 40
 
 
 def test_it_says_when_the_database_is_away(web: Web, monkeypatch: pytest.MonkeyPatch) -> None:
