@@ -49,6 +49,10 @@ PARTS: Mapping[str, str] = {
     "history": """
         SELECT user_id, message_type, sent_at FROM notifications
         WHERE user_id = ANY(%(capped)s) AND sent_at > %(since)s ORDER BY sent_at""",
+    "texted": """
+        SELECT u.id AS user_id, t.name AS message_type FROM unnest(%(users)s) AS u (id)
+        CROSS JOIN unnest(%(programmes)s::text[]) AS t (name) WHERE EXISTS (SELECT FROM notifications n
+            WHERE n.user_id = u.id AND n.sent_at IS NOT NULL AND n.channel = 'sms' AND n.message_type = t.name)""",
     "past": """
         SELECT notification_id, channel, provider, outcome, closes FROM attempts
         WHERE notification_id = ANY(%(tried)s::uuid[]) ORDER BY id""",
@@ -67,10 +71,12 @@ def ask(
     capped: Collection[str],
     tried: Collection[UUID],
     since: datetime | None,
+    programmes: Collection[str] = (),
 ) -> Known:
     """What is known of `users` on `channels` for `purposes`.
 
-    Also the sends of `capped` users since then, and the earlier attempts of the notifications that were `tried`.
+    Also the sends of `capped` users since then, the earlier attempts of the notifications that were `tried`, and who
+    has been sent a text of the message types in `programmes` before.
     """
     answer = rows(
         connection,
@@ -82,6 +88,7 @@ def ask(
             "capped": list(capped),
             "tried": id_array(tried),
             "since": since,
+            "programmes": list(programmes),
         },
     )
     found: dict[str, Sequence[Mapping[str, Any]] | None] = orjson.loads(answer[0][0])

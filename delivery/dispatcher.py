@@ -103,7 +103,7 @@ def _plan_and_open(
         )
         retry_budget.apply(plan, now)
         prepared, broken = prepare(batch, plan.send, now=now)
-        report.states.update(write_plan(connection, plan, broken, now))
+        report.states.update(write_plan(connection, batch, plan, broken, now))
         ledger.open_attempts(connection, [each.attempt for each in prepared])
         standing.used({each.planned.route.provider for each in prepared})
     return prepared

@@ -20,6 +20,8 @@ from delivery.content import validate_payload
 
 MAX_KEY = 255
 PAYLOAD_PLACE = "notifications.payload"
+SCHEDULED = "scheduled"
+"""The reason of what was accepted for a later time, until it is judged."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -136,6 +138,7 @@ def _draft(request: Request, now: datetime) -> ledger.Draft:
         campaign=request.campaign,
         deliver_after=deliver_after,
         expires_at=expires_at,
+        reason=SCHEDULED if deliver_after > now else "",
     )
 
 

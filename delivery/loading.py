@@ -2,6 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -17,6 +18,7 @@ from core.vocabulary import Channel, ConsentLevel, LawfulBasis, Purpose, Urgency
 from delivery import budgets
 from delivery.asking import Known, ask, clock, instant, octets
 from delivery.catalog import MessageType, message_type
+from delivery.channels.sms import ALWAYS_FOOTED
 from delivery.intake import PAYLOAD_PLACE
 from delivery.ledger import Claimed
 from delivery.policies.base import ConsentState, Facts, PreferenceFacts, UserFacts
@@ -83,6 +85,8 @@ class Batch:
     contact_points: Mapping[tuple[str, Channel], ContactPoint]
     names_sealed: Mapping[str, bytes]
     past: Mapping[UUID, Sequence[PastAttempt]] = field(default_factory=dict)
+    texted: AbstractSet[tuple[str, str]] = frozenset()
+    """(user, message type) of programmes of which the person has had a text before: the first one tells how to stop."""
 
     def name_of(self, user_id: str) -> str:
         """The person's name, empty when unknown."""
@@ -109,6 +113,9 @@ def load(connection: Connection, claimed: Sequence[Claimed], now: datetime) -> B
         capped={each.claimed.user_id for each in work if each.type.urgency is not Urgency.CRITICAL},
         tried=[each.id for each in claimed if each.fence > 1],
         since=now - WEEK,
+        programmes=[
+            row.name for row in types if row.allows(Channel.SMS) and row.purpose not in ALWAYS_FOOTED
+        ],
     )
     return Batch(
         work=work,
@@ -116,6 +123,7 @@ def load(connection: Connection, claimed: Sequence[Claimed], now: datetime) -> B
         contact_points=_contact_points(known),
         names_sealed={row["id"]: octets(row["name_sealed"]) for row in known["people"] if row["name_sealed"]},
         past=_past(known),
+        texted={(row["user_id"], row["message_type"]) for row in known["texted"]},
     )
 
 

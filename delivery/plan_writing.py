@@ -8,20 +8,30 @@ from sqlalchemy import Connection
 
 from core.errors import InvalidRequest
 from core.vocabulary import ErrorClass, State
-from delivery import ledger
+from delivery import digests, ledger
 from delivery.ledger import Letter, Move
-from delivery.loading import Work
+from delivery.loading import Batch, Work
 from delivery.planning import Plan
 from delivery.policies.base import Verdict
 from delivery.reactions import retry_at
 
 
 def write_plan(
-    connection: Connection, plan: Plan, broken: Sequence[tuple[Work, InvalidRequest]], now: datetime
+    connection: Connection,
+    batch: Batch,
+    plan: Plan,
+    broken: Sequence[tuple[Work, InvalidRequest]],
+    now: datetime,
 ) -> dict[UUID, tuple[State, str]]:
     """Move all that will not be sent now; id → (state, reason). `broken` are those whose content can't be rendered."""
+    drafts, unreadable = digests.made_of(batch, plan.gather, now)
+    broken = [*broken, *unreadable]
+    lost = {work.id for work, _ in unreadable}
     moves = [_verdict_move(work, State.ACCEPTED, verdict) for work, verdict in plan.wait]
     moves += [_verdict_move(work, State.SKIPPED, verdict) for work, verdict in plan.skip]
+    moves += [
+        _verdict_move(work, State.SKIPPED, verdict) for work, _, verdict in plan.gather if work.id not in lost
+    ]
     moves += [_move(work, State.FAILED, "no_route_left") for work in plan.failed]
     letters: list[Letter] = []
     for work, error in broken:
@@ -32,6 +42,7 @@ def write_plan(
         if step.target is State.DEAD:
             letters.append(_letter(work, step, ErrorClass.TRANSIENT_NETWORK))
     ledger.move(connection, moves)
+    ledger.insert(connection, drafts, relay_after=0)
     ledger.bury(connection, letters)
     return {each.id: (each.target, each.reason) for each in moves}
 

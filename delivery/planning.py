@@ -14,12 +14,13 @@ from uuid import UUID
 from core.errors import InvalidRequest
 from core.settings import settings
 from core.vocabulary import Channel
-from delivery import pumping, routing
+from delivery import digests, pumping, routing
 from delivery.catalog import MessageType
 from delivery.health import Health
 from delivery.loading import Batch, ContactPoint, Work
 from delivery.policies import judge
 from delivery.policies.base import Candidate, Verdict, VerdictKind
+from delivery.policies.reasons import Reason
 from delivery.rendering import render_for
 from delivery.routing import Route
 from delivery.throttle import Spender
@@ -44,6 +45,8 @@ class Plan:
     send: list[Planned] = field(default_factory=list)
     wait: list[tuple[Work, Verdict]] = field(default_factory=list)
     skip: list[tuple[Work, Verdict]] = field(default_factory=list)
+    gather: list[tuple[Work, Channel, Verdict]] = field(default_factory=list)
+    """What goes into a digest, on the channel that it would have gone by."""
     retry: list[Work] = field(default_factory=list)
     """Every open route has just failed in a way that may pass."""
     failed: list[Work] = field(default_factory=list)
@@ -84,7 +87,7 @@ def make_plan(
             else:
                 candidates.append((search, *found, _candidate(batch, search.work, found, now)))
         for search in nowhere:
-            refused = any(past.closes for past in batch.past.get(search.work.id, ()))
+            refused = any(past.closes in {"route", "channel"} for past in batch.past.get(search.work.id, ()))
             _give_up(search, plan, now, refused=refused)
         verdicts = judge([candidate for *_, candidate in candidates], batch.facts, now, spend)
         searching = []
@@ -93,6 +96,8 @@ def make_plan(
                 plan.send.append(Planned(search.work, route, contact_point, verdict))
             elif verdict.kind is VerdictKind.DEFER:
                 plan.wait.append((search.work, verdict))
+            elif verdict.reason == Reason.IN_DIGEST:
+                plan.gather.append((search.work, route.channel, verdict))
             else:
                 search.first_skip = search.first_skip or verdict
                 searching.append(search)
@@ -155,6 +160,7 @@ def _candidate(batch: Batch, work: Work, place: tuple[Route, ContactPoint], now:
             now=work.claimed.created_at,
         ),
         expires_at=work.claimed.expires_at,
+        is_digest=digests.GATHERED in work.payload,
         amount=_amount(work.payload.get("amount")),
         block=pumping.block(contact_point.address())
         if pumping.paced(contact_point.channel, contact_point.country)

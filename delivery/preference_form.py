@@ -1,7 +1,8 @@
 """A person's wishes from a form, as a whole: the first field that is wrong, or contradicts another, is named.
 
 The form's names are `zone`, `locale`, `paused_until`, `quiet_from`, `quiet_until`, `<category>.<channel>` for a switch,
-and `<category>.<wish>` for `cap`, `minimum`, `digest`, `from`, `until`, which hold on every channel of the category.
+and `<category>.<wish>` for `cap`, `minimum`, `digest`, `from`, `until`, which hold on every channel of the category. A wish that
+would change nothing for a category (`delivery.preferences.offered`) is no preference that we know.
 """
 
 from collections.abc import Mapping
@@ -12,7 +13,7 @@ from core.errors import InvalidRequest
 from core.vocabulary import Category
 from delivery.policies.places import zone_exists
 from delivery.policies.windows import between, outside
-from delivery.preferences import WITH_AMOUNTS, CategoryWishes, Wishes, switches, zone_of
+from delivery.preferences import CategoryWishes, Wishes, offered, switches, zone_of
 
 LONGEST_PAUSE = timedelta(days=366)
 MOST_A_WEEK = 50
@@ -40,18 +41,19 @@ def parse(form: Mapping[str, str], now: datetime) -> Wishes:
 
 
 def _category(category: Category, left: dict[str, str]) -> CategoryWishes:
+    def said(wish: str, name: str) -> str:
+        return left.pop(f"{category}.{name}", "") if wish in offered()[category] else ""
+
     return CategoryWishes(
         enabled={
             channel: _switch(f"{category}.{channel}", left.pop(f"{category}.{channel}", ""))
             for channel in switches()[category]
         },
-        weekly_cap=_cap(f"{category}.cap", left.pop(f"{category}.cap", "")),
-        minimum_amount=_amount(f"{category}.minimum", left.pop(f"{category}.minimum", ""))
-        if category in WITH_AMOUNTS
-        else None,
-        digest=_switch(f"{category}.digest", left.pop(f"{category}.digest", "")),
-        preferred_from=_clock(f"{category}.from", left.pop(f"{category}.from", "")),
-        preferred_until=_clock(f"{category}.until", left.pop(f"{category}.until", "")),
+        weekly_cap=_cap(f"{category}.cap", said("cap", "cap")),
+        minimum_amount=_amount(f"{category}.minimum", said("minimum", "minimum")),
+        digest=_switch(f"{category}.digest", said("digest", "digest")),
+        preferred_from=_clock(f"{category}.from", said("hours", "from")),
+        preferred_until=_clock(f"{category}.until", said("hours", "until")),
     )
 
 

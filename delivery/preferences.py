@@ -11,8 +11,9 @@ from sqlalchemy import Connection
 
 from core.database import execute, insert_rows, rows
 from core.errors import UnknownUser
-from core.vocabulary import Category, Channel
+from core.vocabulary import Category, Channel, Urgency
 from delivery.catalog import catalog
+from delivery.policies.digest import gathers
 from delivery.policies.places import zone_exists
 
 WITH_AMOUNTS = frozenset({Category.SECURITY, Category.PAYMENTS})
@@ -53,6 +54,27 @@ def switches() -> Mapping[Category, tuple[Channel, ...]]:
             if any(row.category is category and row.allows(channel) for row in catalog().values())
         )
         for category in Category
+    }
+
+
+@cache
+def offered() -> Mapping[Category, frozenset[str]]:
+    """Category → the wishes that change anything for its message types: of cap, minimum, digest and hours."""
+    types = {
+        category: [row for row in catalog().values() if row.category is category] for category in Category
+    }
+    return {
+        category: frozenset(
+            wish
+            for wish, holds in {
+                "cap": any(row.urgency is not Urgency.CRITICAL for row in of_category),
+                "minimum": category in WITH_AMOUNTS,
+                "digest": any(gathers(row) for row in of_category),
+                "hours": any(row.deferrable for row in of_category),
+            }.items()
+            if holds
+        )
+        for category, of_category in types.items()
     }
 
 
@@ -98,11 +120,13 @@ def save(connection: Connection, user_id: str, wishes: Wishes) -> None:
     )
     if not changed:
         raise UnknownUser("user_id", "there is no such user any more")
-    execute(connection, "DELETE FROM preferences WHERE user_id = %s", (user_id,))
     insert_rows(
         connection,
         "INSERT INTO preferences (user_id, category, channel, enabled, weekly_cap, minimum_amount, digest,"
-        " preferred_from, preferred_until) VALUES %s",
+        " preferred_from, preferred_until) VALUES %s ON CONFLICT (user_id, category, channel) DO UPDATE"
+        " SET enabled = EXCLUDED.enabled, weekly_cap = EXCLUDED.weekly_cap, minimum_amount = EXCLUDED.minimum_amount,"
+        " digest = EXCLUDED.digest, preferred_from = EXCLUDED.preferred_from,"
+        " preferred_until = EXCLUDED.preferred_until, updated_at = now()",
         [
             (
                 user_id, category, channel, enabled, wish.weekly_cap, wish.minimum_amount, wish.digest,

@@ -10,11 +10,20 @@ from core.database import rows, transaction
 from core.errors import InvalidRequest
 from core.logs import mask
 from core.models import unseal
+from core.vocabulary import State
+from delivery.intake import SCHEDULED
 from delivery.loading import ADDRESS_PLACE
 from delivery.policies.reasons import Reason
 
+QUEUED = "queued"
+"""Stands for the empty reason of what is accepted and due."""
+
 SENTENCES: Mapping[str, str] = {
     "": "Nothing stood against it.",
+    SCHEDULED: "It was accepted for a later time; whether it may be sent is judged then.",
+    QUEUED: "It is due and waits for a worker; nothing has been judged yet.",
+    "replayed": "It was brought back from the dead letters and is judged anew.",
+    "given_up_waiting": "Its provider never said whether it has it: it is sent again, perhaps twice.",
     "retry": "A try failed in a way that may pass; it waits for the next one.",
     "retries_exhausted": "It was tried as often as its type allows.",
     "no_route_left": "Every route has refused it for good.",
@@ -96,6 +105,8 @@ def story_of(which: str) -> Story:
         row_id, user_id, message_type, lane, state, reason, channel, provider, evidence, cost, doubled, tries, created_at,
         deliver_after, expires_at, final_at, consent, attempts, events, letters,
     ) = found[0]  # fmt: skip
+    if state == State.ACCEPTED and not reason:
+        reason = QUEUED
     happenings = [Happening(created_at, "accepted", f"for {lane}")]
     if deliver_after > created_at:
         happenings.append(Happening(deliver_after, "due", reason))

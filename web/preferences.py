@@ -14,7 +14,7 @@ from core.vocabulary import Category, Channel
 from delivery import opt_out, preferences
 from delivery.consents import ConsentEntry
 from delivery.preference_form import parse
-from delivery.preferences import WITH_AMOUNTS, Wishes, switches
+from delivery.preferences import Wishes, offered, switches
 from web.pages import client_of, form_of, page
 from web.people import Holder, holder_of
 
@@ -111,7 +111,7 @@ def _page(
         stopped={channel for channel in reachable if all(way is not channel for way, _ in holder.allowed)},
         categories=CATEGORIES,
         switches=switches(),
-        with_amounts=WITH_AMOUNTS,
+        offered=offered(),
         locales=LOCALES
         | ({form["locale"]: form["locale"]} if form.get("locale", "en_US") not in LOCALES else {}),
         usual_zones=USUAL_ZONES,

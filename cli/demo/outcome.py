@@ -11,8 +11,8 @@ from cli.demo.flow_runs import FlowRun
 from core.database import rows, transaction
 from delivery.catalog import catalog
 
-CRASHED = "crashed"
-"""The reason of a message that waits because an error of ours came in its way: never a result of a good run."""
+NO_RESULT = frozenset({"", "crashed"})
+"""Reasons of what is accepted and no result of a good run: due and not judged yet, or stopped by an error of ours."""
 
 
 @dataclass(slots=True)
@@ -128,12 +128,10 @@ def _types(connection: Connection, since: datetime) -> dict[str, TypeOutcome]:
             outcome.skipped[reason] = outcome.skipped.get(reason, 0) + count
         elif state in {"failed", "dead"}:
             outcome.failed += count
-        elif (state == "accepted" and reason == CRASHED) or reason == CRASHED:
-            outcome.in_flight += count
-        elif state == "accepted":
+        elif state == "accepted" and reason not in NO_RESULT:
             outcome.deferred += count
             outcome.deferred_reasons[reason] = outcome.deferred_reasons.get(reason, 0) + count
-        elif state in {"claimed", "unknown", "sent"}:
+        elif state in {"accepted", "claimed", "unknown", "sent"}:
             outcome.in_flight += count
     return outcomes
 

@@ -138,17 +138,21 @@ def _preferences(connection: Connection, ids: Sequence[str], dice: random.Random
     for user_id in ids:
         luck = dice.random()
         if luck < 0.04:
-            values.append((user_id, Category.EDUCATION, Channel.EMAIL, False, None, None))
+            values.append((user_id, Category.EDUCATION, Channel.EMAIL, False, None, None, False))
         elif luck < 0.06:
-            values.append((user_id, Category.EDUCATION, Channel.EMAIL, True, None, now + timedelta(days=2)))
+            values.append(
+                (user_id, Category.EDUCATION, Channel.EMAIL, True, None, now + timedelta(days=2), False)
+            )
         elif luck < 0.12:
-            values.append((user_id, Category.PAYMENTS, Channel.SMS, True, Decimal(100), None))
+            values.append((user_id, Category.PAYMENTS, Channel.SMS, True, Decimal(100), None, False))
+        elif luck < 0.15:
+            values.append((user_id, Category.EDUCATION, Channel.EMAIL, True, None, None, True))
     insert_rows(
         connection,
-        "INSERT INTO preferences (user_id, category, channel, enabled, minimum_amount, paused_until) VALUES %s"
+        "INSERT INTO preferences (user_id, category, channel, enabled, minimum_amount, paused_until, digest) VALUES %s"
         " ON CONFLICT DO NOTHING",
         values,
-        template="(%s, %s, %s, %s, %s::numeric, %s::timestamptz)",
+        template="(%s, %s, %s, %s, %s::numeric, %s::timestamptz, %s)",
     )
 
 

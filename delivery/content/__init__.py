@@ -24,10 +24,11 @@ from delivery.content.stored_templates import StoredTemplate, compiled, latest_v
 from delivery.messages import RenderedMessage
 
 __all__ = [
-    "Person", "Preview", "RenderRequest", "preview", "render", "substitute", "validate_payload",
+    "Person", "Preview", "RenderRequest", "preview", "render", "substitute", "summary", "validate_payload",
 ]  # fmt: skip
 
 BRAND = "MINGUS"
+LONGEST_SUMMARY = 200
 _OWN_WORK = frozenset({*TEMPLATES, ATTACHMENTS})
 """Fields of a payload that are no variables."""
 _LONGEST_NAME = "W" * 80
@@ -105,26 +106,26 @@ def validate_payload(message_type: MessageType, payload: Any) -> None:
 
 def render(request: RenderRequest) -> RenderedMessage:
     """The message ready for its channel; InvalidRequest and its kinds when it can't be made."""
-    payload = request.payload
     channel = CHANNELS[request.channel]
-    template, parts = _parts(request, channel.parts)
-    values = _values(request)
-    if any("today" in part.variables for _, part in parts):
-        values["today"] = request.now.astimezone(_zone(request.person.time_zone)).date()
-    texts = {name: part.render(values) for name, part in parts}
-    if "subject" in payload and "subject.txt" in texts:
-        root = request.message_type.payload
-        texts["subject.txt"] = parsed(payload["subject"], field=f"{root}.subject").fill(values, root)
+    template, texts = _texts(request, channel.parts)
     draft = Draft(
         parts=texts,
         template=template.label,
         language=template.language,
         links=request.links,
         postal_address=request.postal_address,
-        files=payload.get(ATTACHMENTS, ()),
+        files=request.payload.get(ATTACHMENTS, ()),
         first_of_programme=request.first_of_programme,
     )
     return channel.finish(draft, request.message_type)
+
+
+def summary(request: RenderRequest) -> str:
+    """What the message says in one line of at most `LONGEST_SUMMARY` characters: its subject and its first words."""
+    _, texts = _texts(request, ("subject.txt", "preheader.txt"))
+    subject, first_words = one_line(texts["subject.txt"]), one_line(texts["preheader.txt"])
+    line = f"{subject} - {first_words}" if first_words and first_words not in subject else subject
+    return line if len(line) <= LONGEST_SUMMARY else f"{line[: LONGEST_SUMMARY - 3]}..."
 
 
 def preview(request: RenderRequest, *, price: Decimal) -> Preview:
@@ -135,6 +136,19 @@ def preview(request: RenderRequest, *, price: Decimal) -> Preview:
         segments=segments(message.body) if request.channel is Channel.SMS else None,
         cost=price * message.units,
     )
+
+
+def _texts(request: RenderRequest, names: tuple[str, ...]) -> tuple[StoredTemplate, dict[str, str]]:
+    """The template and its parts `names`, filled; the payload's own subject takes the place of the template's."""
+    template, parts = _parts(request, names)
+    values = _values(request)
+    if any("today" in part.variables for _, part in parts):
+        values["today"] = request.now.astimezone(_zone(request.person.time_zone)).date()
+    texts = {name: part.render(values) for name, part in parts}
+    if "subject" in request.payload and "subject.txt" in texts:
+        root = request.message_type.payload
+        texts["subject.txt"] = parsed(request.payload["subject"], field=f"{root}.subject").fill(values, root)
+    return template, texts
 
 
 def _values(request: RenderRequest) -> dict[str, Any]:

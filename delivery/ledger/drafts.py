@@ -25,6 +25,8 @@ class Draft:
     campaign: str | None
     deliver_after: datetime
     expires_at: datetime
+    reason: str = ""
+    """Why it waits from the first, where it does."""
 
 
 def known_users(connection: Connection, user_ids: Collection[str]) -> set[str]:
@@ -48,12 +50,12 @@ def insert(
     inserted = from_records(
         connection,
         "INSERT INTO notifications (id, user_id, message_type, lane, payload_sealed, content_hash, idempotency_key,"
-        " campaign, deliver_after, publish_after, expires_at)"
+        " campaign, deliver_after, publish_after, expires_at, reason)"
         " SELECT id, user_id, message_type, lane, payload_sealed, content_hash, idempotency_key, campaign,"
-        " deliver_after, deliver_after + make_interval(secs => %(relay_after)s), expires_at"
+        " deliver_after, deliver_after + make_interval(secs => %(relay_after)s), expires_at, reason"
         " FROM json_to_recordset(%(records)s) AS v (id uuid, user_id text, message_type text, lane text,"
         " payload_sealed bytea, content_hash bytea, idempotency_key text, campaign text, deliver_after timestamptz,"
-        " expires_at timestamptz) ON CONFLICT (idempotency_key) DO NOTHING RETURNING id",
+        " expires_at timestamptz, reason text) ON CONFLICT (idempotency_key) DO NOTHING RETURNING id",
         in_order,
         relay_after=relay_after,
     )

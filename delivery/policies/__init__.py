@@ -1,4 +1,4 @@
-"""Whether a message may be sent now: ten policies in a fixed order, one verdict with its evidence.
+"""Whether a message may be sent now: eleven policies in a fixed order, one verdict with its evidence.
 
 The first Skip or Defer decides and later policies don't see the candidate, so that the rate limit, which is last,
 spends tokens only on what is really about to be sent.
@@ -11,6 +11,7 @@ from delivery.policies import (
     budget,
     consent,
     destination,
+    digest,
     expiry,
     frequency,
     hours,
@@ -23,7 +24,7 @@ from delivery.policies import (
 from delivery.policies.base import Candidate, Facts, Policy, Verdict, VerdictKind
 from delivery.throttle import Spender
 
-RULES_VERSION = f"2026.11.2+{hours.digest()}"
+RULES_VERSION = f"2026.11.3+{hours.digest()}"
 """Recorded with every verdict: changes by hand with the rules' code, by itself with the rows of `quiet_hours.csv`."""
 
 ORDER: tuple[tuple[str, Policy], ...] = (
@@ -32,6 +33,7 @@ ORDER: tuple[tuple[str, Policy], ...] = (
     ("suppression", suppression.check),
     ("destination", destination.check),
     ("preferences", preferences.check),
+    ("digest", digest.check),
     ("quiet_hours", quiet_hours.check),
     ("frequency", frequency.check),
     ("budget", budget.check),

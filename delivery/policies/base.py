@@ -75,6 +75,8 @@ class Candidate:
     units: int = 1
     jitter: float = 0.0
     """A number in [0, 1) fixed per notification, to spread deferred messages over their window."""
+    is_digest: bool = False
+    """Whether it gathers other messages (`delivery.digests`), and so is gathered itself no more."""
     block: str = ""
     """The block of numbers that the number lies in, where blocks are held to a pace (`delivery.pumping`)."""
     provider: str = ""

@@ -1,6 +1,6 @@
 """Preferences: what a person switched off, paused, set a threshold for, or wants at certain hours.
 
-Critical messages pass all of this except a channel switched off by name.
+Critical messages pass all of this except what is about them by name: a channel switched off, and a threshold.
 """
 
 from collections.abc import Sequence
@@ -8,6 +8,7 @@ from datetime import datetime
 
 from core.vocabulary import Urgency
 from delivery.policies.base import ALLOW, Candidate, Facts, PreferenceFacts, UserFacts, Verdict
+from delivery.policies.digest import wants_digest
 from delivery.policies.places import place_of
 from delivery.policies.quiet_hours import layers_for
 from delivery.policies.reasons import Reason
@@ -32,23 +33,22 @@ def check(candidates: Sequence[Candidate], facts: Facts, now: datetime) -> list[
 def _check(candidate: Candidate, user: UserFacts, wish: PreferenceFacts, now: datetime) -> Verdict:
     if not wish.enabled:
         return Verdict.skip(Reason.CHANNEL_DISABLED, category=candidate.type.category.value)
-    if candidate.type.urgency is Urgency.CRITICAL:
-        return ALLOW
     if (
         wish.minimum_amount is not None
         and candidate.amount is not None
         and candidate.amount < wish.minimum_amount
     ):
         return Verdict.skip(Reason.BELOW_MINIMUM_AMOUNT, minimum=str(wish.minimum_amount))
+    if candidate.type.urgency is Urgency.CRITICAL:
+        return ALLOW
     pause_end = max((end for end in (wish.paused_until, user.paused_until) if end is not None), default=now)
     if pause_end >= candidate.expires_at:
         return Verdict.skip(Reason.PAUSED_PAST_EXPIRY, paused_until=pause_end.isoformat())
     if pause_end > now:
         return Verdict.defer(pause_end, Reason.PAUSED, paused_until=pause_end.isoformat())
-    verdict = _preferred_hours(candidate, user, wish, now) if candidate.type.deferrable else ALLOW
-    if wish.digest:
-        return Verdict(verdict.kind, verdict.reason, verdict.until, {**verdict.evidence, "digest": True})
-    return verdict
+    if not candidate.type.deferrable or wants_digest(candidate, wish):
+        return ALLOW  # a digest is gathered where the preferred hours begin
+    return _preferred_hours(candidate, user, wish, now)
 
 
 def _preferred_hours(candidate: Candidate, user: UserFacts, wish: PreferenceFacts, now: datetime) -> Verdict:

@@ -52,6 +52,10 @@ class Reason(StrEnum):
     PAUSED_PAST_EXPIRY = "paused_past_expiry", "The user's pause ends after the message's time is over."
     OUTSIDE_PREFERRED_HOURS = "outside_preferred_hours", "It waits for the hours that the user prefers."
 
+    # digest
+    DIGEST = "digest", "The user wants several in one message; it waits for their hour of gathering."
+    IN_DIGEST = "in_digest", "It went into one message with others, as the user wants it."
+
     # quiet hours
     QUIET_HOURS = "quiet_hours", "It waits for the hours in which the recipient may be written to."
     EXPIRED_BEFORE_WINDOW = "expired_before_window", "The permitted hours open after its time is over."

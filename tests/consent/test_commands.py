@@ -1,12 +1,14 @@
 """The commands that support and operations use: mingus show, suppress, consent, inbound."""
 
 import os
+from datetime import timedelta
 from uuid import uuid4
 
 import pytest
 from typer.testing import CliRunner
 
 from cli.main import app
+from core.clock import utc_now
 from core.database import rows, transaction
 from core.vocabulary import Channel, EventKind, Purpose
 from delivery import Request, accept, deliver, inbound
@@ -72,6 +74,21 @@ def test_show_tells_why_a_message_was_not_sent(maya):
     assert "consent_withdrawn" in told
     assert "The user has withdrawn their consent or objected." in told
     assert "staff" in told
+
+
+def test_show_tells_why_a_message_waits_before_anybody_has_judged_it(maya):
+    def accepted(**given: object) -> str:
+        payload = dict(catalog()["educational_content"].example)
+        request = Request(user_id="user_maya", message_type="educational_content", payload=payload, **given)
+        return str(accept(request).notification_id)
+
+    later = mingus("show", accepted(deliver_after=utc_now() + timedelta(days=1)))
+    now = mingus("show", accepted())
+
+    assert "accepted · scheduled · It was accepted for a later time" in later
+    assert "accepted · queued · It is due and waits for a worker" in now
+    for told in (later, now):
+        assert "not judged yet" in told
 
 
 @pytest.mark.parametrize("which", ["nothing", "9d767a23-d16a-47b7-8873-0a914d7cb9dd"])

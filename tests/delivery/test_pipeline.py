@@ -39,7 +39,7 @@ def test_a_critical_alert_reaches_mayas_phone(people, provider):
 
 @pytest.mark.parametrize("name", list(catalog()))
 def test_every_message_type_is_sent_to_maya(people, provider, name):
-    people(person("Maya", 101, state="", quiet_from=None) if False else person("Maya", 101))
+    people(person("Maya", 101))
     row = catalog()[name]
     accepted = accept(Request(user_id="user_maya", message_type=name, payload=dict(row.example)))
     report = deliver([accepted.notification_id])
@@ -160,3 +160,12 @@ def test_a_message_of_the_future_is_not_delivered_before_its_time(people, provid
     accepted = accept(later)
     assert deliver([accepted.notification_id]).states == {}
     assert provider.messages() == []
+    assert state_of(accepted.notification_id) == ("accepted", "scheduled")
+
+
+def test_the_first_text_of_a_programme_tells_how_to_stop_and_the_next_ones_do_not(people, provider):
+    people(person("Maya", 101), person("Omar", 102))
+    for user_id in ("user_maya", "user_maya", "user_omar"):
+        deliver([accept(alert(user_id)).notification_id])
+    footed = [message["body"].endswith("\nReply STOP to opt out") for message in provider.messages()]
+    assert footed == [True, False, True]

@@ -35,7 +35,8 @@ def test_mayas_reminder_is_allowed_and_the_evidence_says_why():
 
 def test_policies_stand_in_the_order_of_the_architecture():
     assert [name for name, _ in ORDER] == [
-        "expiry", "consent", "suppression", "destination", "preferences", "quiet_hours", "frequency", "budget",
+        "expiry", "consent", "suppression", "destination", "preferences", "digest", "quiet_hours", "frequency",
+        "budget",
     ]  # fmt: skip
 
 

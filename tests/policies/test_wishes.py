@@ -68,9 +68,10 @@ WISHES = [  # type, what Maya wishes, the amount, the verdict
     ("payment_reminder", {"preferred_from": time(18), "preferred_until": time(19)}, None, ""),
     ("weekly_checkin", {"preferred_from": time(18), "preferred_until": time(19)}, None, Reason.OUTSIDE_PREFERRED_HOURS),
     ("weekly_checkin", {"preferred_from": time(11), "preferred_until": time(13)}, None, ""),
-    # critical: only the channel's own switch is honoured
+    # critical: only the channel's own switch and threshold are honoured
     ("critical_financial", {"enabled": False}, None, Reason.CHANNEL_DISABLED),
-    ("critical_financial", {"minimum_amount": Decimal(100), "paused_until": LATE}, Decimal(1), ""),
+    ("critical_financial", {"minimum_amount": Decimal(100)}, Decimal(99), Reason.BELOW_MINIMUM_AMOUNT),
+    ("critical_financial", {"minimum_amount": Decimal(100), "paused_until": LATE}, None, ""),
 ]  # fmt: skip
 
 
@@ -122,9 +123,3 @@ def test_preferred_hours_may_go_over_midnight():
     (later,) = preferences.check([one], known, datetime(2026, 3, 5, 7, 0, tzinfo=UTC))  # 2 o'clock
     assert now_open.kind is VerdictKind.ALLOW
     assert later.until == at("2026-03-05T22:00-05:00")
-
-
-def test_who_wants_a_digest_is_noted():
-    one = message("maya", "weekly_checkin", EMAIL)
-    (verdict,) = preferences.check([one], facts(preferences=wish(one, digest=True)), NOON)
-    assert verdict.evidence == {"digest": True}

@@ -74,7 +74,10 @@ def test_the_specifications_example_answers_true(lanes, people, provider):
     }
     assert send_critical_financial_alert.delay(user_id="user_123", alert_data=alert).get(timeout=20) is True
     (message,) = provider.messages()
-    assert message["body"] == "Critical: Overdraft detected on account ending in 1234"
+    assert message["body"].splitlines() == [
+        "Critical: Overdraft detected on account ending in 1234",
+        "Reply STOP to opt out",  # the first text of a programme says so
+    ]
 
 
 def test_a_message_that_will_not_be_sent_answers_false(lanes, people):

@@ -6,7 +6,7 @@ from html import unescape
 
 import pytest
 
-from core.database import transaction
+from core.database import execute, rows, transaction
 from core.vocabulary import Category, Channel
 from delivery import preferences
 from delivery.preferences import switches
@@ -91,6 +91,10 @@ def test_what_was_shown_can_be_saved_again_unchanged(web: Web, token: str) -> No
         ("payments.minimum", {"payments.minimum": "1e30"}),
         ("payments.email", {"payments.email": "perhaps"}),
         ("reports.sms", {"reports.sms": "on"}),
+        ("security.cap", {"security.cap": "3"}),  # wishes that would change nothing
+        ("payments.digest", {"payments.digest": "on"}),
+        ("payments.from", {"payments.from": "09:00"}),
+        ("career.minimum", {"career.minimum": "100"}),
         ("is_admin", {"is_admin": "on"}),
     ],
 )  # fmt: skip
@@ -151,3 +155,39 @@ def test_a_pause_ends_at_midnight_of_the_persons_own_clock(web: Web, token: str)
         ((until,),) = rows(connection, "SELECT paused_until FROM users WHERE id = 'user_maya'")
     assert until == datetime(day.year, day.month, day.day, 10, tzinfo=UTC)
     assert isinstance(wishes().paused_until, date)
+
+
+def test_a_category_offers_only_wishes_that_change_something_for_it(web: Web, token: str) -> None:
+    html = web.get(f"/preferences/{token}").data.decode()
+
+    shown = {name for name in WISHES if f'name="{name}"' in html}
+
+    assert shown == {
+        "security.minimum", "payments.cap", "payments.minimum", "wellness.cap", "wellness.from", "wellness.until",
+        "wellness.digest", "reports.cap", "reports.from", "reports.until", "career.cap", "career.from", "career.until",
+        "career.digest", "education.cap", "education.from", "education.until", "education.digest", "onboarding.cap",
+        "onboarding.from", "onboarding.until", "onboarding.digest",
+    }  # fmt: skip
+
+
+WISHES = [
+    f"{category}.{wish}" for category in Category for wish in ("cap", "minimum", "from", "until", "digest")
+]
+
+
+def test_saving_leaves_the_pause_of_a_category_as_it_was(web: Web, token: str) -> None:
+    """The page knows one pause for everything; one of a category is set by code and must not get lost."""
+    with transaction() as connection:
+        execute(
+            connection,
+            "INSERT INTO preferences (user_id, category, channel, paused_until)"
+            " VALUES ('user_maya', 'career', 'email', '2030-01-01')",
+        )
+
+    assert web.post(f"/preferences/{token}", EVERYTHING_ON).status == 303
+
+    with transaction() as connection:
+        found = rows(
+            connection, "SELECT extract(year FROM paused_until) FROM preferences WHERE category = 'career'"
+        )
+    assert found == [(2030,)]
