@@ -95,6 +95,8 @@ class DeliveryEvent:
 
     `event_key` is unique per provider and event (its id, or reference + status) and dedupes repetitions.
     `attempt_id` is known when the provider carried it for us (callback URL or tag), else matched by `reference`.
+    Of a failure the provider's table also says how often another try is worth it (`retries`, not before `retry_after`
+    seconds), and whether it is our account that does not work (`misconfigured`).
     """
 
     provider: str
@@ -112,4 +114,7 @@ class DeliveryEvent:
     units: int | None = None
     suppress_address: bool = False
     revoke_consent: bool = False
+    retries: int = 0
+    retry_after: float | None = None
+    misconfigured: bool = False
     raw: Mapping[str, Any] = field(default_factory=dict)

@@ -13,21 +13,25 @@ from uuid import UUID
 from sqlalchemy import Connection
 
 from core.clock import utc_now
-from core.database import rows, transaction
+from core.database import after_commit, rows, transaction
 from core.vocabulary import Channel, EventKind, OutcomeKind, State, Urgency
-from delivery import booking, callbacks, inbound, ledger, opt_out, suppressions
+from delivery import booking, callbacks, health, inbound, ledger, opt_out, suppressions
 from delivery.callbacks import receive
 from delivery.catalog import message_type
+from delivery.health import Calls
 from delivery.ledger import ClosedAttempt, Fact
 from delivery.lifecycle import EVENT_TARGETS
 from delivery.messages import DeliveryEvent
 from delivery.protection import REASONS, protect
 from delivery.providers import provider
+from delivery.reactions import retry_at
 
 __all__ = ["apply_waiting", "receive"]
 
 UNMATCHED_FOR = timedelta(hours=24)
 """How long an event of a message that we don't know (yet) is kept waiting: a callback can outrun the commit."""
+ACCOUNT_NEWS = timedelta(minutes=5)
+"""How fresh a word about an account of ours that does not work must be to open the provider's breaker."""
 COMPLETING = 0.5
 """Seconds that one round waits for the withdrawals that are being completed."""
 
@@ -42,6 +46,8 @@ class _Match:
     provider: str
     domain: str
     address_index: bytes
+    tries: int
+    expires_at: datetime
 
 
 def apply_waiting(*, limit: int = 500, now: datetime | None = None) -> int:
@@ -87,6 +93,7 @@ def _apply(connection: Connection, events: Mapping[UUID, DeliveryEvent], now: da
             unmatched.add(callback_id)
     _close_unknown(connection, matched)
     _move(connection, matched, now)
+    _open_breakers(connection, [event for event, _ in matched], now)
     ledger.record_facts(connection, [_fact(event, found) for event, found in matched])
     protect(connection, [(e, m.user_id, m.channel, m.address_index) for e, m in matched] + listed, now)
     return unmatched
@@ -96,7 +103,7 @@ def _match(connection: Connection, events: Sequence[DeliveryEvent]) -> dict[obje
     found = rows(
         connection,
         "SELECT a.id, a.notification_id, n.user_id, n.message_type, a.channel, a.provider, c.domain, c.address_index,"
-        " a.reference FROM attempts a JOIN notifications n ON n.id = a.notification_id"
+        " a.reference, n.tries, n.expires_at FROM attempts a JOIN notifications n ON n.id = a.notification_id"
         " JOIN contact_points c ON c.id = a.contact_point_id"
         " WHERE a.id = ANY(%s::uuid[]) OR (a.reference <> '' AND a.reference = ANY(%s))",
         (
@@ -108,7 +115,7 @@ def _match(connection: Connection, events: Sequence[DeliveryEvent]) -> dict[obje
     for r in found:
         match = _Match(
             attempt_id=r[0], notification_id=r[1], user_id=r[2], message_type=r[3], channel=Channel(r[4]),
-            provider=r[5], domain=r[6], address_index=bytes(r[7]),
+            provider=r[5], domain=r[6], address_index=bytes(r[7]), tries=r[9], expires_at=r[10],
         )  # fmt: skip
         matches[match.attempt_id] = match
         if r[8]:
@@ -147,8 +154,7 @@ def _move(connection: Connection, matched: Sequence[tuple[DeliveryEvent, _Match]
         target = EVENT_TARGETS.get(event.kind)
         if target is None:
             continue
-        failed = target in {State.FAILED, State.BOUNCED}
-        if failed and _may_fall_back(event, found) and _fall_back(connection, event, found, now):
+        if target in {State.FAILED, State.BOUNCED} and _goes_on(connection, event, found, now):
             continue
         together[target, event.code].append(found)
     for (target, code), proven in together.items():
@@ -161,24 +167,58 @@ def _move(connection: Connection, matched: Sequence[tuple[DeliveryEvent, _Match]
         )
 
 
-def _may_fall_back(event: DeliveryEvent, found: _Match) -> bool:
-    row = message_type(found.message_type)
-    return (
-        row.urgency in {Urgency.CRITICAL, Urgency.URGENT}
-        and sum(row.allows(channel) for channel in row.channels) > 1
-        and event.kind is not EventKind.COMPLAINED
-    )
+def _goes_on(connection: Connection, event: DeliveryEvent, found: _Match, now: datetime) -> bool:
+    """Send what did not arrive once more: later where its code is worth it, at once by the next way where it is urgent.
 
-
-def _fall_back(connection: Connection, event: DeliveryEvent, found: _Match, now: datetime) -> bool:
-    """Send an undelivered urgent message by its next channel, unless another attempt of it lives or has arrived."""
-    ledger.close_channel(connection, found.attempt_id)
-    alive = ledger.other_live_attempts(connection, found.notification_id, found.attempt_id)
-    if alive:
+    True when the message is not at its end with this failure, also because another attempt of it lives.
+    """
+    again = _again_at(event, found, now)
+    if again is None and not _may_fall_back(event, found):
+        return False
+    closes = "attempt" if again else "route" if event.misconfigured else "channel"
+    if not ledger.end_attempt(connection, found.attempt_id, closes):
+        return True
+    if ledger.other_live_attempts(connection, found.notification_id, found.attempt_id):
         return True
     return bool(
-        ledger.move_by_proof(connection, [found.notification_id], State.ACCEPTED, reason=event.code, due=now)
+        ledger.move_by_proof(
+            connection,
+            [found.notification_id],
+            State.ACCEPTED,
+            reason=event.code,
+            due=again or now,
+            tried=again is not None,
+        )
     )
+
+
+def _again_at(event: DeliveryEvent, found: _Match, now: datetime) -> datetime | None:
+    """When to try the same way again; None when the code or the type does not allow it, or a critical one can't wait."""
+    row = message_type(found.message_type)
+    if row.urgency is Urgency.CRITICAL or found.tries >= min(event.retries, row.retries):
+        return None
+    at = retry_at(row, found.tries, now, retry_after=event.retry_after)
+    return at if at < found.expires_at else None
+
+
+def _may_fall_back(event: DeliveryEvent, found: _Match) -> bool:
+    """Whether another way may be tried at once: any provider where it is our account, another channel where it is urgent."""
+    row = message_type(found.message_type)
+    return event.misconfigured or (
+        row.urgency in {Urgency.CRITICAL, Urgency.URGENT}
+        and sum(row.allows(channel) for channel in row.channels) > 1
+    )
+
+
+def _open_breakers(connection: Connection, events: Sequence[DeliveryEvent], now: datetime) -> None:
+    """Take a provider out when it tells of accepted messages that our account, key or sender does not work."""
+    broken = {
+        event.provider: Calls(bad=1, broken=True)
+        for event in events
+        if event.misconfigured and event.at >= now - ACCOUNT_NEWS
+    }
+    if broken:
+        after_commit(connection, lambda: health.record(broken))
 
 
 def _fact(event: DeliveryEvent, found: _Match) -> Fact:

@@ -64,7 +64,8 @@ class Notification(Base):
 class Attempt(Base):
     """One try of one route: opened (committed) before the provider is called, closed after.
 
-    `closes` says what this attempt ruled out for its notification: nothing, its "route", or its whole "channel".
+    `closes` says what this attempt ruled out for its notification: nothing, only itself (an "attempt" that did not
+    arrive and is made again), its "route", or its whole "channel".
     """
 
     __tablename__ = "attempts"

@@ -84,9 +84,18 @@ def close_attempts(connection: Connection, closed: Sequence[ClosedAttempt], *, r
     return {in_order[place - 1].id for (place,) in found}
 
 
-def close_channel(connection: Connection, attempt_id: UUID) -> None:
-    """Rule out the channel of an attempt for the rest of its notification's life."""
-    execute(connection, "UPDATE attempts SET closes = 'channel' WHERE id = %s", (attempt_id,))
+def end_attempt(connection: Connection, attempt_id: UUID, closes: str) -> bool:
+    """Write down that an attempt did not arrive: it rules out itself ("attempt"), its "route" or its "channel".
+
+    False when that was written before: whoever did it has sent the message on.
+    """
+    return bool(
+        rows(
+            connection,
+            "UPDATE attempts SET closes = %s WHERE id = %s AND closes = '' RETURNING id",
+            (closes, attempt_id),
+        )
+    )
 
 
 def close_route(connection: Connection, attempt_id: UUID) -> None:

@@ -61,9 +61,13 @@ def move_by_proof(
     *,
     reason: str = "",
     due: datetime | None = None,
+    tried: bool = False,
     said_of: Sequence[UUID] = (),
 ) -> set[UUID]:
     """Move notifications because of what a provider said, from any state that may become `target`; those that moved.
+
+    `tried` counts a try against their retries. What goes back to be sent again has not arrived: it counts for no cap
+    on how much a person gets, and its next receipt is waited for from its next sending on.
 
     A notification that waits for its next route is not called back by a late word of an attempt (`said_of`) whose
     route or channel has been ruled out since: "sent" may come after "undelivered".
@@ -74,16 +78,18 @@ def move_by_proof(
         connection,
         "UPDATE notifications SET state = %(target)s, reason = %(reason)s, lease_until = NULL, claims = 0,"
         " deliver_after = COALESCE(%(due)s, deliver_after), publish_after = COALESCE(%(due)s, publish_after),"
-        " sent_at = CASE WHEN %(handed)s THEN COALESCE(sent_at, now()) ELSE sent_at END,"
+        " tries = tries + %(tried)s::int::smallint, sent_at = CASE WHEN %(handed)s THEN COALESCE(sent_at, now())"
+        "  WHEN %(again)s THEN NULL ELSE sent_at END,"
         " final_at = CASE WHEN %(final)s THEN COALESCE(final_at, now()) END, updated_at = now()"
         " WHERE id = ANY(%(ids)s::uuid[]) AND state = ANY(%(sources)s)"
         " AND NOT (%(target)s = 'sent' AND state = 'accepted' AND EXISTS (SELECT FROM attempts a"
         "  WHERE a.notification_id = notifications.id AND a.id = ANY(%(said_of)s::uuid[]) AND a.closes <> ''))"
         " RETURNING id",
         {
-            "target": str(target), "reason": reason, "due": due, "ids": [str(each) for each in ids],
+            "target": str(target), "reason": reason, "due": due, "tried": tried, "ids": [str(each) for each in ids],
             "said_of": [str(each) for each in said_of],
             "sources": [str(source) for source in sources(target)], "final": target in FINAL,
+            "again": target is State.ACCEPTED,
             "handed": target in {State.SENT, State.DELIVERED, State.BOUNCED, State.COMPLAINED},
         },
     )  # fmt: skip

@@ -69,6 +69,11 @@ CODES: Mapping[str, Outcome] = {
     "30610": Outcome(_LATER, error_class=ErrorClass.CAPACITY, retry_after=HOUR),
 }
 
+# A message that was accepted and did not arrive is worth another try where its code says "later": how often at most.
+RETRIES: Mapping[str, int] = {"30003": 2, "30008": 1}
+_AS_THE_TYPE_SAYS = 9
+"""For the other codes: the message type's own retries are the bound."""
+
 STATUSES: Mapping[str, EventKind] = {
     "accepted": EventKind.QUEUED,
     "scheduled": EventKind.QUEUED,
@@ -95,3 +100,11 @@ def event_kind(status: str, code: str) -> EventKind:
     if row.error_class is ErrorClass.PERMANENT_ADDRESS:
         return EventKind.BOUNCED_HARD
     return EventKind.BOUNCED_SOFT if row.kind is OutcomeKind.RETRY_LATER else EventKind.FAILED
+
+
+def retries(code: str) -> int:
+    """How often a message that failed with `code` after its acceptance is worth another try; 0 for never."""
+    row = CODES.get(code)
+    if row is None or row.kind is not OutcomeKind.RETRY_LATER:
+        return 0
+    return RETRIES.get(code, _AS_THE_TYPE_SAYS)

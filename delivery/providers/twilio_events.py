@@ -16,7 +16,7 @@ from core.errors import InvalidRequest, InvalidSignature
 from core.vocabulary import EventKind
 from delivery.messages import DeliveryEvent
 from delivery.providers.base import ProviderRecord, RawCallback
-from delivery.providers.twilio_codes import CODES, event_kind
+from delivery.providers.twilio_codes import CODES, event_kind, retries
 
 PROVIDER = "twilio"
 _MOST_FIELDS = 200
@@ -36,7 +36,6 @@ def event(callback: RawCallback, tokens: Sequence[str], received_at: datetime) -
     if "MessageStatus" not in form and event_kind(status, "") is EventKind.RECEIVED:
         return _inbound(form, reference, received_at)
     code = form.get("ErrorCode", "")
-    row = CODES.get(code)
     return DeliveryEvent(
         provider=PROVIDER,
         kind=event_kind(status, code),
@@ -44,33 +43,26 @@ def event(callback: RawCallback, tokens: Sequence[str], received_at: datetime) -
         at=received_at,
         reference=reference,
         attempt_id=_attempt_id(callback.url),
-        code=code,
-        error_class=row.error_class if row else None,
         address=form.get("To", ""),
-        suppress_address=bool(row and row.suppress_address),
-        revoke_consent=bool(row and row.revoke_consent),
         raw=form,
+        **_meaning(code),
     )
 
 
 def of_message(message: MessageInstance, now: datetime) -> DeliveryEvent:
     """The present status of a message resource, as if it had been called back."""
     status, code = message.status or "", str(message.error_code or "")
-    row = CODES.get(code)
     return DeliveryEvent(
         provider=PROVIDER,
         kind=event_kind(status, code),
         event_key=f"{message.sid}:{status}",
         at=_utc(message.date_updated) or now,
         reference=message.sid or "",
-        code=code,
-        error_class=row.error_class if row else None,
         address=message.to or "",
         price=_price(message.price),
         units=units(message.num_segments),
-        suppress_address=bool(row and row.suppress_address),
-        revoke_consent=bool(row and row.revoke_consent),
         raw={"status": status, "error_code": code, "price": message.price, "price_unit": message.price_unit},
+        **_meaning(code),
     )
 
 
@@ -91,6 +83,22 @@ def units(num_segments: object) -> int | None:
     """Segments; None while Twilio does not know them ("0" until a Messaging Service has chosen a sender)."""
     text = str(num_segments or "")
     return int(text) or None if text.isdecimal() else None
+
+
+def _meaning(code: str) -> dict[str, Any]:
+    """What our table says of the code of a message that was accepted and did not arrive."""
+    row = CODES.get(code)
+    if row is None:
+        return {"code": code}
+    return {
+        "code": code,
+        "error_class": row.error_class,
+        "suppress_address": row.suppress_address,
+        "revoke_consent": row.revoke_consent,
+        "retries": retries(code),
+        "retry_after": row.retry_after,
+        "misconfigured": row.misconfigured,
+    }
 
 
 def _inbound(form: Mapping[str, str], reference: str, received_at: datetime) -> DeliveryEvent:
