@@ -3,7 +3,7 @@
 All users of a set go through each statistic together (pandas on whole cents); the results are values per user.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
@@ -29,11 +29,11 @@ UNNAMED = "other"
 
 @dataclass(frozen=True, slots=True)
 class CategoryFigure:
-    """Spending of one category: this month, the month before, the usual (None when unknown), the budget (or None)."""
+    """Spending of one category: this month, the month before and the usual (None when unknown), the budget (or None)."""
 
     name: str
     spent: Decimal
-    before: Decimal
+    before: Decimal | None
     usual: Decimal | None
     budget: Decimal | None
 
@@ -51,13 +51,17 @@ class Movement:
 class MonthFigures:
     """One person's month. `cash_flow` is the running sum of all movements at the end of each day.
 
-    `usual_spending` and `usual_net` are medians of the six months before (None with fewer than three of them).
+    `usual_…` are medians of the six months before (None with fewer than three of them), `…_before` the month before
+    (None when nothing is known of it).
     """
 
     user_id: str
     month: Month
     income: Decimal
     spending: Decimal
+    income_before: Decimal | None
+    spending_before: Decimal | None
+    usual_income: Decimal | None
     usual_spending: Decimal | None
     usual_net: Decimal | None
     categories: Sequence[CategoryFigure]
@@ -122,10 +126,12 @@ def _figures(month: Month, moved: pd.DataFrame, money: Money) -> dict[str, Month
     income = _by_month(outside[outside["cents"] > 0], ["user_id"], month).reindex(users, fill_value=0)
     spending = _by_month(spent, ["user_id"], month).reindex(users, fill_value=0)
     by_category = _by_month(spent, ["user_id", "category"], month)
+    usual_income = _usual(income, first.reindex(users))
     usual_spending = _usual(spending, first.reindex(users))
     usual_net = _usual(income - spending, first.reindex(users))
     usual_category = _usual(by_category, first.reindex(by_category.index.get_level_values(0)))
-    categories = _categories(by_category, usual_category, money.budgets, month)
+    has_past = frozenset(first.index[first < month.index])
+    categories = _categories(by_category, usual_category, money.budgets, month, has_past)
     flow = _cash_flow(moved[moved["month"] == month.index], users, month)
     largest = _largest(outside[outside["month"] == month.index])
     recurring = recurring_charges(spent, month)
@@ -137,6 +143,9 @@ def _figures(month: Month, moved: pd.DataFrame, money: Money) -> dict[str, Month
             month=month,
             income=dollars(came),
             spending=dollars(went),
+            income_before=dollars(came_before) if user in has_past else None,
+            spending_before=dollars(went_before) if user in has_past else None,
+            usual_income=_or_none(often_came),
             usual_spending=_or_none(often_spent),
             usual_net=_or_none(often_left),
             categories=categories.get(user, ()),
@@ -146,10 +155,11 @@ def _figures(month: Month, moved: pd.DataFrame, money: Money) -> dict[str, Month
             goals=goals.get(user, ()),
             overdue_bills=int(overdue.get(user, 0)),
         )
-        for user, came, went, often_spent, often_left, line in zip(
-            users, income[month.index], spending[month.index], usual_spending, usual_net, flow, strict=True
+        for user, came, went, came_before, went_before, often_came, often_spent, often_left, line in zip(
+            users, income[month.index], spending[month.index], income[month.index - 1], spending[month.index - 1],
+            usual_income, usual_spending, usual_net, flow, strict=True,
         )
-    }
+    }  # fmt: skip
 
 
 def _by_month(moved: pd.DataFrame, keys: list[str], month: Month) -> pd.DataFrame:
@@ -166,7 +176,11 @@ def _usual(by_month: pd.DataFrame, first: "pd.Series[Any]") -> "pd.Series[Any]":
 
 
 def _categories(
-    by_category: pd.DataFrame, usual: "pd.Series[Any]", budgets: pd.DataFrame, month: Month
+    by_category: pd.DataFrame,
+    usual: "pd.Series[Any]",
+    budgets: pd.DataFrame,
+    month: Month,
+    has_past: Collection[str],
 ) -> dict[str, tuple[CategoryFigure, ...]]:
     """Largest first; a category counts when money was spent on it this month, or usually is."""
     budget = dict(
@@ -184,7 +198,7 @@ def _categories(
                 CategoryFigure(
                     name,
                     dollars(spent),
-                    dollars(before),
+                    dollars(before) if user in has_past else None,
                     _or_none(often),
                     _or_none(budget.get((user, name), np.nan)),
                 )

@@ -3,6 +3,7 @@
 import base64
 from collections.abc import Sequence
 from datetime import timedelta
+from decimal import Decimal
 from typing import Any
 
 from analytics.advice import advice
@@ -14,6 +15,7 @@ from analytics.wellness import Score, wellness
 MOST_CATEGORIES = 8
 MOST_GOALS = 4
 MOST_RECURRING = 6
+WEEK, MONEY_PLACES = 7, 2
 
 
 def payload_of(figures: MonthFigures, charts: Sequence[Chart] = ()) -> dict[str, Any]:
@@ -43,8 +45,14 @@ def payload_of(figures: MonthFigures, charts: Sequence[Chart] = ()) -> dict[str,
             for each in advice(figures)
         ],
     }
-    if figures.usual_spending is not None:
-        payload["usual_spending"] = str(figures.usual_spending)
+    known = {
+        "usual_income": figures.usual_income,
+        "usual_spending": figures.usual_spending,
+        "income_before": figures.income_before,
+        "spending_before": figures.spending_before,
+    }
+    payload |= {name: str(amount) for name, amount in known.items() if amount is not None}
+    payload["cash_flow"] = _week_ends(figures)
     return payload | _scored(wellness(figures)) | _pictured(charts)
 
 
@@ -54,14 +62,33 @@ def label(name: str) -> str:
     return words[:1].upper() + words[1:]
 
 
+def _week_ends(figures: MonthFigures) -> list[dict[str, str]]:
+    """The cash flow at the end of each week and of the month: what the picture shows, for those who don't see it."""
+    days = sorted({*range(WEEK, figures.month.days, WEEK), figures.month.days})
+    return [
+        {"day": figures.month.first.replace(day=day).isoformat(), "amount": str(figures.cash_flow[day - 1])}
+        for day in days
+    ]
+
+
 def _category(row: CategoryFigure) -> dict[str, str]:
-    change = row.spent - row.before
     return {
         "name": label(row.name),
         "amount": str(row.spent),
         "usual": str(row.usual or ""),
-        "change": str(abs(change)),
-        "moved": "up" if change > 0 else "down" if change < 0 else "same",
+        **_change("change", "moved", row.spent, row.before),
+        **_change("usual_change", "usual_moved", row.spent, row.usual),
+    }
+
+
+def _change(size: str, direction: str, amount: Decimal, against: Decimal | None) -> dict[str, str]:
+    """How far and where an amount moved against another one; "unknown" without one."""
+    if against is None:
+        return {size: "", direction: "unknown"}
+    change = amount - against
+    return {
+        size: str(abs(change)),
+        direction: "up" if change > 0 else "down" if change < 0 else "same",
     }
 
 
@@ -79,7 +106,15 @@ def _goal(goal: GoalFigure) -> dict[str, Any]:
 def _scored(score: Score | None) -> dict[str, Any]:
     if score is None:
         return {}
-    parts = [{"kind": part.name, "points": part.points, "weight": part.weight} for part in score.parts]
+    parts = [
+        {
+            "kind": part.name,
+            "points": part.points,
+            "weight": part.weight,
+            "value": str(round(part.value, MONEY_PLACES if part.name == "within_budget" else 0)),
+        }
+        for part in score.parts
+    ]
     return {"score": score.value, "score_parts": parts}
 
 

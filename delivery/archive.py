@@ -42,15 +42,27 @@ def key_of(key: str, signature: str) -> str:
 
 
 def write(pages: Mapping[str, str]) -> None:
-    """Seals and stores pages by key, several at a time; ArchiveAway when any of them was not taken."""
+    """Seals and stores pages by key, several at a time; ArchiveAway when any of them was not taken.
+
+    One goes ahead of the others: an archive that does not answer costs one time-out and not one per page.
+    """
     target = store()
 
     def put(item: tuple[str, str]) -> None:
         key, page = item
         target.put(key, keyring().seal(page.encode(), place=PLACE, row=key))
 
-    with ThreadPoolExecutor(min(THREADS, max(1, len(pages)))) as pool:
-        list(pool.map(put, pages.items()))
+    rest = iter(pages.items())
+    for first in rest:
+        put(first)
+        break
+    with ThreadPoolExecutor(THREADS) as pool:
+        tries = [pool.submit(put, item) for item in rest]
+        try:
+            for each in tries:
+                each.result()
+        finally:
+            pool.shutdown(wait=True, cancel_futures=True)
 
 
 def read(key: str) -> str | None:

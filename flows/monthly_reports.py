@@ -6,7 +6,7 @@ transactions, budgets, goals ─figures▶ score, advice ─payload▶ accepted 
 from collections.abc import Iterator, Sequence
 from datetime import datetime
 from functools import partial
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from prefect import flow
 from pydantic import AfterValidator, Field
@@ -32,6 +32,7 @@ EndedMonth = Annotated[
 ]
 """A month such as 2025-01 that is over."""
 Processes = Annotated[int, Field(ge=1, le=64)]
+Pictures = Literal["inline", "hosted"]
 
 
 @flow(name="monthly-reports")
@@ -40,17 +41,22 @@ def monthly_reports(
     audience: Audience = EVERYBODY,
     dry_run: bool = False,
     processes: Processes = 1,
+    *,
+    pictures: Pictures = "inline",
+    pdf: bool = False,
 ) -> Any:
     """Reports of `month` (the last one when empty) for the audience; running it again serves only who is missing.
 
-    Charts need a core's time (some 80 reports a second): give large audiences more `processes`.
+    Charts need a core's time (some 80 reports a second): give large audiences more `processes`. Mails with `inline`
+    pictures are sent one by one, those that show `hosted` ones by the hundred. Every report can be had as a PDF by the
+    link in its mail; `pdf` attaches it.
     """
     now = utc_now()
     about = Month.parse(month) if month else Month.of(now.date()).plus(-1)
     batch = Batch(
         message_type="monthly_report",
         period=str(about),
-        prepare=partial(reports, month=about, now=now, dry_run=dry_run),
+        prepare=partial(reports, month=about, now=now, dry_run=dry_run, hosted=pictures == "hosted", pdf=pdf),
         now=now,
         dry_run=dry_run,
         processes=processes,
@@ -73,7 +79,13 @@ def forget(tally: Tally, before: Month) -> None:
 
 
 def reports(
-    people: Sequence[Recipient], month: Month, now: datetime, dry_run: bool
+    people: Sequence[Recipient],
+    month: Month,
+    now: datetime,
+    *,
+    dry_run: bool,
+    hosted: bool = False,
+    pdf: bool = False,
 ) -> Iterator[Draft | LeftOut]:
     """One report per person, from one read for all of them; archived first unless it is a dry run."""
     from analytics.charts import charts_of
@@ -94,4 +106,4 @@ def reports(
         Draft(user_id=user_id, payload=payload_of(figures, charts_of(figures, by_id[user_id].locale)))
         for user_id, figures in result.figures.items()
     ]
-    yield from drafts if dry_run else archived(drafts, by_id, str(month), now)
+    yield from drafts if dry_run else archived(drafts, by_id, str(month), now, hosted=hosted, pdf=pdf)

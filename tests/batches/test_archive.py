@@ -1,5 +1,6 @@
 """The archive of reports: folder and bucket keep the same promises, links are ours only, and what is erased is gone."""
 
+import base64
 import re
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -8,8 +9,13 @@ import anyio
 import httpx
 import pytest
 
+from core.clock import utc_now
 from core.errors import InvalidRequest, InvalidSignature
+from core.vocabulary import Channel
 from delivery import archive, archive_stores
+from delivery.catalog import message_type
+from delivery.content import Person, RenderRequest, render
+from delivery.messages import RenderedMessage
 from flows.monthly_reports import monthly_reports
 from flows.report_archive import AWAY
 from tests.delivery.stage import person
@@ -138,6 +144,68 @@ def test_the_mail_carries_the_link_and_the_link_shows_the_report(
     assert archive.read(archive.report_key("user_maya", "2020-01")) is None
     archive.erase("user_maya")
     assert opened(path).status_code == 404
+
+
+@pytest.mark.usefixtures("prefect_server")
+def test_the_link_gives_the_report_as_a_pdf_and_its_pictures_one_by_one(
+    kept: None, people: Any, banked: Any, accepted: Any
+) -> None:
+    people(person("Maya", 101))
+    banked("user_maya", *JULY)
+    monthly_reports(month="2025-07")
+    (payload,) = accepted("monthly_report").values()
+    path = re.sub(r"^https?://[^/]+", "", payload["action_url"])
+    assert payload["pdf_url"] == payload["action_url"] + "/report.pdf"
+    answer = opened(f"{path}/report.pdf")
+    assert (answer.status_code, answer.headers["content-type"]) == (200, "application/pdf")
+    assert answer.content.startswith(b"%PDF-")
+    picture = opened(f"{path}/cash-flow.png")
+    assert picture.headers["content-type"] == "image/png"
+    assert base64.b64encode(picture.content).decode() == payload["attachments"][1]["content"]
+    assert opened(f"{path}/nothing.png").status_code == 404
+    forged = path[:-1] + ("A" if path[-1] != "A" else "B")
+    assert {opened(f"{forged}/{name}").status_code for name in ("report.pdf", "cash-flow.png")} == {403}
+
+
+@pytest.mark.usefixtures("prefect_server")
+def test_hosted_pictures_leave_the_mail_without_files_so_that_providers_take_many_at_once(
+    kept: None, people: Any, banked: Any, accepted: Any
+) -> None:
+    people(person("Maya", 101))
+    banked("user_maya", *JULY)
+    monthly_reports(month="2025-07", pictures="hosted")
+    (payload,) = accepted("monthly_report").values()
+    assert "attachments" not in payload
+    assert [chart["name"] for chart in payload["hosted_charts"]] == ["categories", "cash-flow"]
+    mail = mail_of(payload)
+    assert not mail.attachments
+    assert f'src="{payload["action_url"]}/cash-flow.png"' in mail.html
+    assert 'alt="Cash flow by day' in mail.html
+    assert opened(re.sub(r"^https?://[^/]+", "", payload["hosted_charts"][0]["url"])).status_code == 200
+
+
+@pytest.mark.usefixtures("prefect_server")
+def test_a_report_may_carry_its_pdf(kept: None, people: Any, banked: Any, accepted: Any) -> None:
+    people(person("Maya", 101))
+    banked("user_maya", *JULY)
+    monthly_reports(month="2025-07", pdf=True, pictures="hosted")
+    (payload,) = accepted("monthly_report").values()
+    (file,) = mail_of(payload).attachments
+    assert (file.filename, file.content_type) == ("mingus-2025-07.pdf", "application/pdf")
+    assert file.content.startswith(b"%PDF-")
+
+
+def mail_of(payload: dict[str, Any]) -> RenderedMessage:
+    row = message_type("monthly_report")
+    return render(
+        RenderRequest(
+            message_type=row,
+            channel=Channel.EMAIL,
+            payload=payload,
+            person=Person(name="Maya"),
+            now=utc_now(),
+        )
+    )
 
 
 @pytest.mark.usefixtures("prefect_server")

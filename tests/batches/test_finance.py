@@ -8,6 +8,7 @@ import pytest
 from analytics.advice import advice
 from analytics.finance import MonthFigures, month_figures
 from analytics.months import Month
+from analytics.report import payload_of
 from analytics.wellness import wellness
 from core.errors import InvalidRequest
 from tests.batches.money import JULY, day, mayas_months, money, transactions
@@ -36,6 +37,36 @@ def test_usual_is_the_median_of_the_six_months_before(maya: MonthFigures) -> Non
     assert (dining.name, dining.spent, dining.before, dining.usual) == (
         "dining", D("700.00"), D("600.00"), D("350.00"),
     )  # fmt: skip
+
+
+def test_the_month_before_is_told_where_something_is_known_of_it(maya: MonthFigures) -> None:
+    assert (maya.income_before, maya.spending_before) == (D("3000.00"), D("1809.99"))  # 1200 + 9.99 + 600
+    assert maya.usual_income == D("3000.00")
+    rows = [("ines", "2025-07-05", -5000, "fun", "Bar")]
+    ines = month_figures(JULY, ["ines"], money(transactions(*rows))).figures["ines"]
+    assert (ines.spending_before, ines.categories[0].before) == (None, None)
+    rows.append(("ines", "2025-05-05", -7000, "fun", "Bar"))
+    ines = month_figures(JULY, ["ines"], money(transactions(*rows))).figures["ines"]
+    assert (ines.spending_before, ines.categories[0].before) == (D(0), D(0))
+
+
+def test_the_payload_tells_changes_week_ends_and_why_each_part_of_the_score_is_what_it_is(
+    maya: MonthFigures,
+) -> None:
+    payload = payload_of(maya)
+    assert payload["categories"][1] == {
+        "name": "Dining", "amount": "700.00", "usual": "350.00", "change": "100.00", "moved": "up",
+        "usual_change": "350.00", "usual_moved": "up",
+    }  # fmt: skip
+    assert payload["cash_flow"] == [
+        {"day": "2025-07-07", "amount": "1800.00"}, {"day": "2025-07-14", "amount": "939.01"},
+        {"day": "2025-07-21", "amount": "939.01"}, {"day": "2025-07-28", "amount": "939.01"},
+        {"day": "2025-07-31", "amount": "939.01"},
+    ]  # fmt: skip
+    # 1089.01 of 3000 is 36 %; dining is 400 over; 1910.99 is 122.5003 % of the usual 1559.99; the car is behind.
+    assert {part["kind"]: part["value"] for part in payload["score_parts"]} == {
+        "saved": "36", "within_budget": "400.00", "steady": "123", "on_time": "0", "goals": "1",
+    }  # fmt: skip
 
 
 def test_categories_stand_largest_first_whatever_their_spelling(maya: MonthFigures) -> None:
