@@ -31,9 +31,9 @@ def letters(pdf: bytes) -> str:
     """What the pages write: one byte a letter, which the embedded fonts number as Latin-1 does."""
     streams = re.findall(rb"stream\r?\n(.*?)\r?\nendstream", pdf, re.DOTALL)
     drawn = b"".join(zlib.decompress(each) for each in streams if each[:1] == b"x")
-    words = re.findall(rb"(?:\((?:\\\\.|[^\\\\)])*\)|\[.*?\]) T[jJ]", drawn, re.DOTALL)
+    words = re.findall(rb"(?:\((?:\\.|[^\\)])*\)|\[.*?\]) T[jJ]", drawn, re.DOTALL)
     return "".join(
-        b"".join(re.findall(rb"\(((?:\\\\.|[^\\\\)])*)\)", each)).decode("latin-1") for each in words
+        b"".join(re.findall(rb"\(((?:\\.|[^\\)])*)\)", each)).decode("latin-1") for each in words
     ).replace("\\", "")
 
 
