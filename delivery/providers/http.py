@@ -16,6 +16,7 @@ import select
 import socket
 import ssl
 import threading
+import weakref
 from collections import defaultdict, deque
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -94,6 +95,8 @@ class HttpClient:
         self._idle_limit = idle
         self._idle: dict[Origin, deque[tuple[socket.socket, float]]] = defaultdict(deque)
         self._lock = threading.Lock()
+        # Not __del__: among garbage that refers to itself (the SDKs' clients do) the sockets could go first.
+        weakref.finalize(self, _close_all, self._idle)
 
     def exchange(self, method: str, url: str, *, headers: Mapping[str, str], body: bytes = b"") -> Reply:
         """The answer, whatever its status; NotWritten or Unanswered when there is none."""
@@ -115,15 +118,7 @@ class HttpClient:
     def close(self) -> None:
         """Close the idle connections; the client can still be used."""
         with self._lock:
-            for waiting in self._idle.values():
-                while waiting:
-                    waiting.pop()[0].close()
-
-    def __del__(self) -> None:
-        """A client that nobody holds any more leaves no connection open; no lock, a fork may have copied it held."""
-        for waiting in self._idle.values():
-            for sock, _ in waiting:
-                sock.close()
+            _close_all(self._idle)
 
     def _written(self, origin: Origin, request: bytes) -> socket.socket:
         """A connection that has taken the whole request; one that died idle is replaced before a byte is lost."""
@@ -169,6 +164,13 @@ class HttpClient:
             sock.close()
             raise NotWritten(f"no connection: {_reason(error)}") from error
         return sock
+
+
+def _close_all(idle: Mapping[Origin, deque[tuple[socket.socket, float]]]) -> None:
+    """Leave no connection open; without the lock, which a fork may have copied while it was held."""
+    for waiting in idle.values():
+        while waiting:
+            waiting.pop()[0].close()
 
 
 def json_object(reply: Reply) -> dict[str, Any]:
