@@ -57,7 +57,8 @@ class Choice:
     """When to send and why; `propensity` is the probability of this hour under the logging policy.
 
     `value_now` and `value_then` are window scores after the discount for waiting: the gain is their ratio. `until`
-    equals `now` when the send should go at once; None when no hour before the deadline is allowed.
+    equals `now` when the send should go at once; None when no hour before the deadline is allowed. `is_default`: it is
+    the time of a send about which nothing is chosen, the first that is allowed.
     """
 
     until: datetime | None
@@ -67,6 +68,7 @@ class Choice:
     waited_hours: int = 0
     value_now: float = 0.0
     value_then: float = 0.0
+    is_default: bool = True
 
 
 def draw(*parts: str) -> float:
@@ -130,7 +132,16 @@ def choose(
         picked, propensity = first, _propensity(first, first, len(usable))
     start = usable[picked][0]
     until = start if start == earliest else min(start + jitter(notification_id), deadline)
-    return Choice(until, reason, arm, propensity, int(waits[picked]), float(values[0]), float(values[picked]))
+    return Choice(
+        until,
+        reason,
+        arm,
+        propensity,
+        int(waits[picked]),
+        float(values[0]),
+        float(values[picked]),
+        picked == 0,
+    )
 
 
 def _best(values: Floats, *, now_allowed: bool) -> tuple[int, Reason]:

@@ -1,4 +1,8 @@
-"""One channel's send times from end to end: count, learn the population, bend it to each person, write, measure."""
+"""One channel's send times: learn the population from a sample, bend it to each person shard by shard, measure the gain.
+
+sample ─fit_channel▶ rhythms, strength, on or off ─▶ send_time_fits ─write_shard (any number at once)▶ Postgres, Redis draft
+                                                                                        all shards ─publish▶ Redis
+"""
 
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
@@ -9,10 +13,15 @@ import numpy as np
 import pandas as pd
 
 from analytics import send_time_load as load
-from analytics.engagement_load import shards
 from analytics.off_policy import Uplift, measured_uplift
-from analytics.person_hours import HourCounts
-from analytics.send_time import fit_rhythms, fit_strength, response_curves, ten_thousandths, window_scores
+from analytics.send_time import (
+    MOST_PEOPLE,
+    fit_rhythms,
+    fit_strength,
+    response_curves,
+    ten_thousandths,
+    window_scores,
+)
 from analytics.send_time_choice import Arm, best_hours
 from analytics.send_time_store import EVERYBODY, Fit, keep_fit, keep_times, last_fit, redis_key
 from core.database import transaction
@@ -23,45 +32,76 @@ LEAST_PEOPLE = 30
 MEASURED_OVER = timedelta(days=56)
 MATURED_AFTER = timedelta(days=1)
 BATCH = 20_000
+Shard = tuple[str, str]
+"""(first user id, first id after it or "" for the last): a range of the primary key."""
 
 
 @dataclass(frozen=True, slots=True)
 class Learnt:
-    """The result for one channel; `fit` is None when too few people were active."""
+    """What one channel taught; `fit` is None when too few people were active, `uplift` while no choice has matured."""
 
     channel: str
-    people: int
     active: int
     fit: Fit | None
     uplift: Uplift | None
-    own_hours: int
 
 
-def learn(connection: Any, channel: str, *, now: datetime) -> Learnt:
-    """Fits one channel and writes everybody's hours to Postgres and Redis.
-
-    `connection` is a snapshot to read from. `own_hours` counts the people whose best hour is not everybody's.
-    """
-    parts = [load.counts(connection, shard, channel, now=now) for shard in shards(connection)]
-    counts = np.concatenate([part.counts for part in parts]) if parts else np.empty((0, 24), dtype=np.float32)
-    active = int((counts.sum(axis=1) > 0).sum())
+def fit_channel(connection: Any, channel: str, *, now: datetime) -> Learnt:
+    """Fits one channel on at most 50,000 of its active people and keeps the fit; `connection` is a snapshot."""
+    counts, active = load.sample(connection, channel, MOST_PEOPLE, now=now)
     if active < LEAST_PEOPLE:
-        return Learnt(channel, len(counts), active, None, None, 0)
+        return Learnt(channel, active, None, None)
     with transaction() as writing:
         before = last_fit(writing, channel)
     rhythms = fit_rhythms(counts, start=before.rhythms if before else None)
-    uplift = measure(connection, channel, now=now)
+    uplift = measure(connection, channel, since=now - MEASURED_OVER, until=now - MATURED_AFTER)
     proven = uplift is None or not uplift.enough or uplift.personalise
     fit = Fit(channel, rhythms, fit_strength(counts), proven, asdict(uplift) if uplift else None)
-    own = _write(parts, fit)
     with transaction() as writing:
         keep_fit(writing, fit, now=now)
-    return Learnt(channel, len(counts), active, fit, uplift, own)
+    client().delete(_draft(channel))
+    return Learnt(channel, active, fit, uplift)
 
 
-def measure(connection: Any, channel: str, *, now: datetime) -> Uplift | None:
-    """What the model's hours earned above sending at once, over the choices of eight weeks; None without any."""
-    log = load.choices(connection, channel, since=now - MEASURED_OVER, until=now - MATURED_AFTER)
+def write_shard(connection: Any, channel: str, shard: Shard, *, now: datetime) -> tuple[int, int]:
+    """Writes a shard's curves to Postgres and its hours to the draft in Redis, by the channel's newest fit.
+
+    Returns (people, those whose best hour is not everybody's). Repeating it changes nothing.
+    """
+    with transaction() as writing:
+        fit = last_fit(writing, channel)
+    if fit is None:
+        return 0, 0
+    part = load.counts(connection, shard, channel, now=now)
+    everybody = _everybody(fit)
+    curves = response_curves(part.counts, fit.rhythms, strength=fit.strength)
+    hours = best_hours(window_scores(curves))
+    events = part.counts.sum(axis=1).astype(float)
+    with transaction() as writing:
+        keep_times(
+            writing, channel, part.user_ids, curves=ten_thousandths(curves), hours=hours, events=events
+        )
+    others = np.flatnonzero((hours != everybody).any(axis=1)) if fit.personalise else np.empty(0, dtype=int)
+    for rows in _batches(others):
+        client().hset(_draft(channel), mapping={str(part.user_ids[row]): _joined(hours[row]) for row in rows})
+    return len(part.user_ids), int((hours[:, 0] != everybody[0]).sum())
+
+
+def publish(channel: str) -> None:
+    """Makes the draft the hours that the send path finds: everybody's, and those of people who have others."""
+    with transaction() as reading:
+        fit = last_fit(reading, channel)
+    if fit is not None:
+        client().hset(_draft(channel), EVERYBODY, _joined(_everybody(fit)))
+        client().rename(_draft(channel), redis_key(channel))
+
+
+def measure(connection: Any, channel: str, *, since: datetime, until: datetime) -> Uplift | None:
+    """What the model's hours earned above sending at once, over the choices made since and due before `until`.
+
+    None without any.
+    """
+    log = load.choices(connection, channel, since=since, until=until)
     log = log[log["arm"] != str(Arm.HOLDOUT)]
     if log.empty:
         return None
@@ -81,35 +121,12 @@ def measure(connection: Any, channel: str, *, now: datetime) -> Uplift | None:
     )  # fmt: skip
 
 
-def _write(parts: list[HourCounts], fit: Fit) -> int:
-    """Everybody's curves to Postgres; to Redis the population's hours and those of people who have others."""
-    everybody = best_hours(window_scores(fit.rhythms.population[None, :].astype(np.float32)))[0]
-    key, own = redis_key(fit.channel), 0
-    draft = f"{key}:new"
-    redis = client()
-    redis.delete(draft)
-    redis.hset(draft, EVERYBODY, _joined(everybody))
-    for part in parts:
-        curves = response_curves(part.counts, fit.rhythms, strength=fit.strength)
-        hours = best_hours(window_scores(curves))
-        events = part.counts.sum(axis=1).astype(float)
-        with transaction() as writing:
-            keep_times(
-                writing,
-                fit.channel,
-                part.user_ids,
-                curves=ten_thousandths(curves),
-                hours=hours,
-                events=events,
-            )
-        others = (
-            np.flatnonzero((hours != everybody).any(axis=1)) if fit.personalise else np.empty(0, dtype=int)
-        )
-        own += int((hours[:, 0] != everybody[0]).sum())
-        for rows in _batches(others):
-            redis.hset(draft, mapping={str(part.user_ids[row]): _joined(hours[row]) for row in rows})
-    redis.rename(draft, key)
-    return own
+def _everybody(fit: Fit) -> Any:
+    return best_hours(window_scores(fit.rhythms.population[None, :].astype(np.float32)))[0]
+
+
+def _draft(channel: str) -> str:
+    return f"{redis_key(channel)}:new"
 
 
 def _joined(hours: Any) -> str:

@@ -5,7 +5,7 @@ probabilities; only so can the uplift be measured.
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -114,11 +114,14 @@ def last_fit(connection: Connection, channel: str) -> Fit | None:
 
 @dataclass(frozen=True, slots=True)
 class Wish:
-    """A send that could wait: for whom, under which idempotency key, and until when it is worth something."""
+    """A send that could wait: for whom, under which idempotency key, until when it is worth something, and when it
+    would go without us (`earliest`; at once when None).
+    """
 
     user_id: str
     key: str
     deadline: datetime
+    earliest: datetime | None = None
 
 
 def choose_sends(
@@ -133,7 +136,7 @@ def choose_sends(
     """key → when to send and why, written down with its probability; {} while the channel has learnt nothing.
 
     Only for deferrable types. `allowed` judges a local time; people without a zone live in UTC. A key that was asked
-    for before keeps its row.
+    for before keeps its row and its time.
     """
     fit = last_fit(connection, channel)
     if fit is None or not wishes:
@@ -158,9 +161,14 @@ def choose_sends(
         )
         found[wish.key] = choose(
             window_scores(np.atleast_2d(own).astype(np.float32))[0], user_id=wish.user_id, notification_id=wish.key,
-            now=now, deadline=wish.deadline, time_zone=zone or DEFAULT_ZONE, allowed=allowed,
+            now=now, deadline=wish.deadline, time_zone=zone or DEFAULT_ZONE, allowed=allowed, not_before=wish.earliest,
         )  # fmt: skip
-    _log(connection, wishes, found, channel=channel, message_type=message_type, now=now)
+    new = _log(connection, wishes, found, channel=channel, message_type=message_type, now=now)
+    asked_before = [key for key, choice in found.items() if choice.until is not None and key not in new]
+    for key, until in rows(
+        connection, "SELECT key, deliver_after FROM send_choices WHERE key = ANY(%s)", (asked_before,)
+    ):
+        found[key] = replace(found[key], until=until)
     return found
 
 
@@ -172,20 +180,22 @@ def _log(
     channel: str,
     message_type: str,
     now: datetime,
-) -> None:
-    insert_rows(
+) -> set[str]:
+    """Writes the choices down; the keys that were not known before."""
+    written = insert_rows(
         connection,
         "INSERT INTO send_choices (key, user_id, channel, message_type, arm, reason, propensity, took_model, took_default,"
-        " deliver_after, chosen_at) VALUES %s ON CONFLICT (key) DO NOTHING",
+        " deliver_after, chosen_at) VALUES %s ON CONFLICT (key) DO NOTHING RETURNING key",
         [
             (
                 wish.key, wish.user_id, channel, message_type, choice.arm, choice.reason, choice.propensity,
-                choice.arm is Arm.MODEL or choice.propensity > MODEL_PROPENSITY, choice.until == now, choice.until, now,
+                choice.arm is Arm.MODEL or choice.propensity > MODEL_PROPENSITY, choice.is_default, choice.until, now,
             )
             for wish in wishes
             if (choice := found[wish.key]).until is not None
         ],
     )  # fmt: skip
+    return {key for (key,) in written}
 
 
 def explain(connection: Connection, user_id: str, channel: str) -> list[str]:

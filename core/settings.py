@@ -229,6 +229,24 @@ class Settings(BaseSettings):
         "POSTAL_ADDRESS", default="MINGUS, 1 Mingus Way, Atlanta, GA 30303", description="CAN-SPAM footer"
     )
 
+    # Flows
+    flow_threads: int = _ours(
+        "FLOW_THREADS", default=4, ge=1, le=64, description="steps of a flow at a time, where it fans out"
+    )
+    dask_address: str = _ours(
+        "DASK_ADDRESS",
+        default="",
+        description="a Dask scheduler, e.g. tcp://host:8786: flows fan out over its workers in place of threads",
+    )
+    operators: Annotated[frozenset[str], NoDecode] = _ours(
+        "OPERATORS",
+        default=frozenset(),
+        description="ids of the users who are told of every alarm, by a critical message of our own",
+    )
+    alarm_webhook: str = _ours(
+        "ALARM_WEBHOOK", default="", description="URL that every alarm is posted to as JSON, e.g. of a pager"
+    )
+
     @model_validator(mode="before")
     @classmethod
     def _secrets_from_files(cls, values: dict[str, Any]) -> dict[str, Any]:
@@ -243,7 +261,7 @@ class Settings(BaseSettings):
                     raise SettingsError(f"{name}_FILE: can't read {file}: {error.strerror}") from error
         return values
 
-    @field_validator("recipients_allowed", "sns_topics", "sms_countries", mode="before")
+    @field_validator("recipients_allowed", "sns_topics", "sms_countries", "operators", mode="before")
     @classmethod
     def _split(cls, value: Any) -> Any:
         return frozenset(filter(None, value.replace(" ", "").split(","))) if isinstance(value, str) else value

@@ -11,6 +11,7 @@ from typing import Any
 
 from prefect import flow, get_run_logger, task
 from prefect.cache_policies import NO_CACHE
+from prefect.states import Completed
 
 from core.clock import utc_now
 from core.errors import InvalidRequest
@@ -23,7 +24,7 @@ PATTERNS_FROM = 7 * 24
 
 
 @flow(name="analyze-user-engagement", retries=1, retry_delay_seconds=30 * 60)
-def analyze_user_engagement() -> dict[str, Any]:
+def analyze_user_engagement() -> Any:
     """Scores, tiers and fatigue of everybody as of now, and the patterns of the last seven days."""
     now = utc_now()
     window = window_before(None, PATTERNS_FROM, now)
@@ -32,12 +33,13 @@ def analyze_user_engagement() -> dict[str, Any]:
     patterns = look(window, scored)
     keep(window, scored, patterns)
     show(window, scored, patterns)
-    return {
+    found = {
         "people": scored["people"],
         "tiers": scored["tiers"],
         "tired": scored["tired"],
         "auc": scored.get("auc"),
     }
+    return Completed(message=finding(scored, patterns), data=found)
 
 
 @task(cache_policy=NO_CACHE, persist_result=False)
@@ -159,10 +161,9 @@ def _heat_maps(hours: Sequence[Mapping[str, Any]]) -> dict[str, bytes]:
 def verdict(window: Window, scored: Mapping[str, Any], patterns: Mapping[str, Any]) -> str:
     """What a person should know about engagement, in Markdown."""
     people, advice = scored["people"], patterns["advice"]
-    names = ", ".join(f"{count:,} {name}" for name, count in sorted(scored["tiers"].items()))
     lines = [
         f"## Engagement, {window}\n",
-        f"**{people:,} people**: {names}; {scored['tired']:,} are tired."
+        f"**{people:,} people**: {_tiers(scored)}; {scored['tired']:,} are tired."
         if people
         else f"No scores: {scored['why']}",
         "",
@@ -180,6 +181,22 @@ def verdict(window: Window, scored: Mapping[str, Any], patterns: Mapping[str, An
         f"\n[Engagement]({web('engagement')})",
     ]
     return "\n".join(lines)
+
+
+def finding(scored: Mapping[str, Any], patterns: Mapping[str, Any]) -> str:
+    """The run in one sentence."""
+    advice = len(patterns["advice"])
+    advised = f"{advice} piece{'s' if advice != 1 else ''} of advice"
+    if not scored["people"]:
+        return f"No scores: {scored['why']}; {advised}."
+    return (
+        f"{scored['people']:,} people scored: {_tiers(scored)}; {scored['tired']:,} tired;"
+        f" AUC {scored['auc']} on last week; {advised}."
+    )
+
+
+def _tiers(scored: Mapping[str, Any]) -> str:
+    return ", ".join(f"{count:,} {name}" for name, count in sorted(scored["tiers"].items()))
 
 
 def _step(row: Mapping[str, Any]) -> dict[str, Any]:

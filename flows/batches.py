@@ -29,6 +29,7 @@ from delivery.catalog import message_type
 from delivery.keys import period_key
 from flows.audience import Recipient
 from flows.dry_runs import DryRun
+from flows.send_times import at_better_hours
 
 CHUNK = 200
 MOST_SHOWN = 200
@@ -195,17 +196,20 @@ def _pool(processes: int) -> ProcessPoolExecutor:
 @task(retries=2, retry_delay_seconds=5, cache_policy=NO_CACHE)
 def accept_chunk(batch: Batch, drafts: Sequence[Draft], lifetime: timedelta) -> tuple[int, list[LeftOut]]:
     """Accepts a chunk in one transaction; (how many are new, who was refused or served before)."""
+    keys = [period_key(batch.message_type, each.period or batch.period, each.user_id) for each in drafts]
+    if batch.campaign is None:
+        drafts = at_better_hours(batch.message_type, drafts, keys, now=batch.now)
     requests = [
         Request(
             user_id=draft.user_id,
             message_type=batch.message_type,
             payload=draft.payload,
-            idempotency_key=period_key(batch.message_type, draft.period or batch.period, draft.user_id),
+            idempotency_key=key,
             deliver_after=draft.deliver_after,
             expires_at=max(batch.now, draft.deliver_after or batch.now) + lifetime,
             campaign=draft.campaign or batch.campaign,
         )
-        for draft in drafts
+        for draft, key in zip(drafts, keys, strict=True)
     ]
     accepted, left_out = 0, []
     for result in accept_many(requests, now=batch.now):

@@ -1,7 +1,7 @@
 """monitor-queue-depth (every 5 minutes): what waits in each lane, when it will be gone, and how many hands it needs.
 
 broker ┐
-       ├─look▶ samples ─keep▶ history, alarms ─scale▶ pools ─show▶ table, picture, verdict
+       ├─look▶ samples ─adjust▶ pools ─keep▶ history, alarms ─tell▶ operators ─show▶ table, picture, verdict
 Postgres ┘
 """
 
@@ -9,8 +9,9 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-from prefect import flow, task
+from prefect import flow, get_run_logger, task
 from prefect.cache_policies import NO_CACHE
+from prefect.states import Completed
 
 from core.clock import utc_now
 from flows import artifacts
@@ -25,20 +26,23 @@ HOLD_SECONDS = 15 * 60
 
 
 @flow(name="monitor-queue-depth", retries=1, retry_delay_seconds=5 * 60)
-def monitor_queue_depth(scale: bool = True) -> dict[str, Any]:
+def monitor_queue_depth(scale: bool = True) -> Any:
     """A sample of every lane; with `scale`, pools that can grow get the concurrency that Little's law wants."""
     now = utc_now()
     samples = look(now)
     changes = adjust({sample.lane: sample.wanted for sample in samples}) if scale else {}
     alarms = keep(samples, now)
+    told = tell(now)
     show(samples, changes, alarms, now)
-    return {
+    found = {
         "at": now.isoformat(),
         "depth": {str(sample.lane): sample.depth for sample in samples},
         "wanted": {str(sample.lane): sample.wanted for sample in samples},
         "resized": changes,
         "alarms": alarms,
+        "told": told,
     }
+    return Completed(message=finding(samples, changes, alarms), data=found)
 
 
 @task(cache_policy=NO_CACHE, persist_result=False)
@@ -107,6 +111,17 @@ def keep(samples: Sequence[Any], now: datetime) -> list[str]:
     return [each.sentence for each in (*late, *stale)]
 
 
+@task(cache_policy=NO_CACHE, persist_result=False)
+def tell(now: datetime) -> dict[str, int]:
+    """Tells operators and the webhook of every open alarm, whichever flow raised it, once."""
+    from flows import operations
+
+    told = operations.tell(operations.fresh_alarms(now), now=now)
+    for each in told.failed:
+        get_run_logger().error("alarm not told: %s", each)
+    return {"messages": told.messages, "posted": told.posted}
+
+
 def show(samples: Sequence[Any], changes: Mapping[str, int], alarms: Sequence[str], now: datetime) -> None:
     """A table of the lanes, a verdict, and the day's depths as a picture."""
     artifacts.table(
@@ -142,6 +157,21 @@ def verdict(samples: Sequence[Any], changes: Mapping[str, int], alarms: Sequence
         f"\n[Queues]({web('queues')})",
     ]
     return "\n".join(lines)
+
+
+def finding(samples: Sequence[Any], changes: Mapping[str, int], alarms: Sequence[str]) -> str:
+    """The run in one sentence."""
+    depth, later = sum(each.depth for each in samples), sum(each.later for each in samples)
+    longest = max(samples, key=lambda each: each.oldest_seconds)
+    oldest = f", the oldest for {longest.oldest_seconds:.0f} s in {longest.lane}" if depth else ""
+    hands = ", ".join(
+        f"{each.lane} {each.concurrency}→{each.wanted}" for each in samples if each.wanted != each.concurrency
+    )
+    return (
+        f"{depth:,} due{oldest}, {later:,} for later;"
+        f" hands: {hands or 'as wanted'}{f' ({len(changes)} pools resized)' if changes else ''};"
+        f" {f'{len(alarms)} alarms: {alarms[0]}' if alarms else 'no lane breaks its limits.'}"
+    )
 
 
 def _forecast(each: Any) -> str:

@@ -1,7 +1,7 @@
 """optimize-send-timing (every 2 hours): when each person is there, and whether knowing it is worth anything.
 
-active hours ─learn▶ rhythms of everybody, curves of each ─▶ Postgres, Redis ─show▶ table, curves, verdict
-send choices ─measure▶ uplift with its interval ─▶ personalisation on or off
+active hours ─fit (a channel each)▶ rhythms ─write (a shard each)▶ curves ─publish▶ Postgres, Redis ─show▶ table, curves
+send choices ─measure▶ uplift with its interval ─▶ personalisation on or off, and once a week a report of its own
 """
 
 from collections.abc import Sequence
@@ -10,27 +10,38 @@ from typing import Any
 
 from prefect import flow, task
 from prefect.cache_policies import NO_CACHE
+from prefect.states import Completed
 
 from core.clock import utc_now
 from core.vocabulary import Channel
 from flows import artifacts
 from flows.links import web
+from flows.runner import fan_out
 
 REPORT = "send_times"
 
 
 @flow(name="optimize-send-timing", retries=1, retry_delay_seconds=60 * 60)
-def optimize_send_timing() -> dict[str, Any]:
-    """Learns every channel's send times as of now and writes them for the send path."""
+def optimize_send_timing() -> Any:
+    """Learns every channel's send times as of now and writes them for the send path.
+
+    Fits and shards go to the task runner of the settings: threads, or a Dask cluster.
+    """
     now = utc_now()
     refresh()
-    found = [learn_channel(str(channel), now) for channel in Channel]
+    fits = fan_out(fit, [{"channel": str(channel), "now": now} for channel in Channel])
+    shards = [(each["channel"], shard) for each in fits if each["population"] for shard in split()]
+    written = fan_out(write, [{"channel": channel, "shard": shard, "now": now} for channel, shard in shards])
+    found = [with_people(each, shards, written) for each in fits]
+    publish([each["channel"] for each in found if each["population"]])
     keep(found, now)
-    show(found)
-    return {
-        each["channel"]: {name: each[name] for name in ("people", "active", "strength", "personalise")}
-        for each in found
-    }
+    weeks = weekly(now)
+    show(found, weeks)
+    names = ("people", "active", "strength", "personalise")
+    return Completed(
+        message=finding(found),
+        data={each["channel"]: {name: each[name] for name in names} for each in found},
+    )
 
 
 @task(cache_policy=NO_CACHE, persist_result=False)
@@ -42,25 +53,62 @@ def refresh() -> None:
 
 
 @task(cache_policy=NO_CACHE, persist_result=False)
-def learn_channel(channel: str, now: datetime) -> dict[str, Any]:
-    """Fits one channel and writes it; what was learnt, as plain values."""
+def fit(channel: str, now: datetime) -> dict[str, Any]:
+    """Fits one channel; what was learnt, as plain values."""
     from analytics.load import reader
-    from analytics.send_time_run import learn
+    from analytics.send_time_run import fit_channel
 
     with reader() as connection:
-        learnt = learn(connection, channel, now=now)
-    fit, uplift = learnt.fit, learnt.uplift
+        learnt = fit_channel(connection, channel, now=now)
+    found, uplift = learnt.fit, learnt.uplift
     return {
         "channel": channel,
-        "people": learnt.people,
         "active": learnt.active,
-        "own_hours": learnt.own_hours,
-        "strength": round(fit.strength, 1) if fit else None,
-        "personalise": fit.personalise if fit else False,
-        "population": [round(float(share), 4) for share in fit.rhythms.population] if fit else None,
-        "rhythms": _rhythms(fit.rhythms) if fit else [],
+        "strength": round(found.strength, 1) if found else None,
+        "personalise": found.personalise if found else False,
+        "population": [round(float(share), 4) for share in found.rhythms.population] if found else None,
+        "rhythms": _rhythms(found.rhythms) if found else [],
         "uplift": uplift.sentence() if uplift else None,
     }
+
+
+@task(cache_policy=NO_CACHE, persist_result=False)
+def split() -> list[tuple[str, str]]:
+    """All people in shards of about 50,000: ranges of the primary key, so that each is one index scan."""
+    from analytics.engagement_load import shards
+    from analytics.load import reader
+
+    with reader() as connection:
+        return list(shards(connection))
+
+
+@task(cache_policy=NO_CACHE, persist_result=False, retries=2, retry_delay_seconds=5)
+def write(channel: str, shard: tuple[str, str], now: datetime) -> tuple[int, int]:
+    """One shard's curves and hours; (people, those with a best hour of their own)."""
+    from analytics.load import reader
+    from analytics.send_time_run import write_shard
+
+    with reader() as connection:
+        return write_shard(connection, channel, shard, now=now)
+
+
+@task(cache_policy=NO_CACHE, persist_result=False)
+def publish(channels: Sequence[str]) -> None:
+    """Makes the new hours those of the send path."""
+    from analytics.send_time_run import publish as make_current
+
+    for channel in channels:
+        make_current(channel)
+
+
+def with_people(
+    found: dict[str, Any], shards: Sequence[tuple[str, Any]], written: Sequence[tuple[int, int]]
+) -> dict[str, Any]:
+    """What was learnt of a channel, with the people that its shards held."""
+    mine = [
+        counts for (channel, _), counts in zip(shards, written, strict=True) if channel == found["channel"]
+    ]
+    return found | {"people": sum(each[0] for each in mine), "own_hours": sum(each[1] for each in mine)}
 
 
 def _rhythms(rhythms: Any) -> list[dict[str, Any]]:
@@ -82,8 +130,29 @@ def keep(found: Sequence[dict[str, Any]], now: datetime) -> None:
         )
 
 
-def show(found: Sequence[dict[str, Any]]) -> None:
-    """A table of the channels, the rhythms as curves, and a verdict in words."""
+@task(cache_policy=NO_CACHE, persist_result=False)
+def weekly(now: datetime) -> list[dict[str, Any]]:
+    """Keeps the report on the last whole week's choices, once they have matured; the last 12 weeks, newest first."""
+    from analytics.load import reader
+    from analytics.uplift_weeks import keep_week, last_weeks
+    from core.database import transaction
+
+    with reader() as reading, transaction() as writing:
+        keep_week(reading, writing, now=now)
+        return last_weeks(writing)
+
+
+def show(found: Sequence[dict[str, Any]], weeks: Sequence[dict[str, Any]] = ()) -> None:
+    """A table of the channels, the rhythms as curves, the weeks' uplift, and a verdict in words."""
+    artifacts.table(
+        "send-times-uplift",
+        [
+            {name: row[name] for name in ("week", "channel", "sends", "persons", "uplift", "ess")}
+            for row in weeks
+        ],
+        about="What personal send times earned above sending at once, week by week (points per send, 95 % interval)",
+        empty="no week with a matured choice yet",
+    )
     artifacts.table(
         "send-times", [_row(each) for each in found], about="What was learnt of each channel", empty=""
     )
@@ -130,3 +199,18 @@ def verdict(found: Sequence[dict[str, Any]]) -> str:
             f"{each['uplift'] or 'The uplift is not measured yet: no choice has matured.'}"
         )
     return "\n".join([*lines, f"\n[Engagement]({web('engagement')})"])
+
+
+def finding(found: Sequence[dict[str, Any]]) -> str:
+    """The run in one sentence."""
+    parts = []
+    for each in found:
+        if each["population"] is None:
+            parts.append(f"{each['channel']}: {each['active']} active, too few to learn from")
+            continue
+        state = "personalised" if each["personalise"] else "not personalised"
+        parts.append(
+            f"{each['channel']}: {each['own_hours']:,} of {each['people']:,} people have an hour of their own,"
+            f" learnt from {each['active']:,} active ones at strength {each['strength']:.0f}, {state}"
+        )
+    return f"{'; '.join(parts)}."

@@ -10,6 +10,7 @@ from typing import Annotated, Any
 
 from prefect import flow, task
 from prefect.cache_policies import NO_CACHE
+from prefect.states import Completed
 from pydantic import Field
 
 from core.clock import utc_now
@@ -29,20 +30,21 @@ MostReplays = Annotated[int, Field(ge=0, le=10_000)]
 @flow(name="process-failed-messages", retries=2, retry_delay_seconds=5 * 60)
 def process_failed_messages(
     end: WindowEnd | None = None, hours: Hours = 24, most_replays: MostReplays = 500
-) -> dict[str, Any]:
+) -> Any:
     """Triage of the failures of the `hours` hours before `end` (now when empty); replays happen only for now."""
     window = window_before(end, hours, utc_now())
     triaged, causes = judge(window)
     replays = act(triaged, most_replays) if end is None else []
     keep(window, triaged, causes)
     show(window, triaged, causes, replays)
-    return {
+    found = {
         "start": window.start.isoformat(),
         "end": window.end.isoformat(),
         "failures": sum(row["failures"] for row in triaged),
         "causes": [each.sentence() for each in causes],
         "replayed": sum(each.count for each in replays),
     }
+    return Completed(message=finding(triaged, causes, replays), data=found)
 
 
 @task(cache_policy=NO_CACHE, persist_result=False)
@@ -161,3 +163,12 @@ def verdict(
         f"\n[Failures]({web('failures')})",
     ]
     return "\n".join(lines)
+
+
+def finding(triaged: Sequence[dict[str, Any]], causes: Sequence[Any], replays: Sequence[Any]) -> str:
+    """The run in one sentence."""
+    total, again = sum(row["failures"] for row in triaged), sum(each.count for each in replays)
+    if not total:
+        return f"Nothing failed; {again:,} dead letters have one more chance."
+    cause = causes[0].sentence() if causes else "Nothing is above the usual."
+    return f"{total:,} failures of {len(triaged)} kinds; {again:,} dead letters have one more chance. {cause}"

@@ -9,6 +9,7 @@ from typing import Any
 
 from prefect import flow, task
 from prefect.cache_policies import NO_CACHE
+from prefect.states import Completed
 
 from core.clock import utc_now
 from core.database import transaction
@@ -25,14 +26,14 @@ MOST_SHOWN = 50
 
 
 @flow(name="reconcile-providers", retries=1, retry_delay_seconds=15 * 60)
-def reconcile_providers(end: PastInstant | None = None, hours: Hours = 24) -> dict[str, Any]:
+def reconcile_providers(end: PastInstant | None = None, hours: Hours = 24) -> Any:
     """Every provider's list of the `hours` hours before `end` (ten minutes ago when empty) against our log."""
     window = window_before(end or utc_now() - QUIET, hours, utc_now())
     names = [name for carriers in configured(settings()).values() for name in carriers]
     found = [compare(name, window) for name in names]
     mend_totals(window)
     show(window, found)
-    return {each.provider: summary(each) for each in found}
+    return Completed(message=finding(found), data={each.provider: summary(each) for each in found})
 
 
 @task(cache_policy=NO_CACHE, task_run_name="compare-{name}")
@@ -70,6 +71,11 @@ def show(window: Window, found: Sequence[Reconciliation]) -> None:
         empty="the lists agree",
     )
     artifacts.verdict("reconciliation-verdict", verdict(window, found), about="Reconciliation in words")
+
+
+def finding(found: Sequence[Reconciliation]) -> str:
+    """The run in one sentence."""
+    return " ".join(_sentence(each).replace("**", "") for each in found) or "No provider is configured."
 
 
 def summary(found: Reconciliation) -> dict[str, Any]:

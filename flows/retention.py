@@ -8,6 +8,7 @@ from typing import Annotated, Any
 
 from prefect import flow, task
 from prefect.cache_policies import NO_CACHE
+from prefect.states import Completed
 from pydantic import Field
 
 from core.clock import utc_now
@@ -18,12 +19,15 @@ ALARM = "stray_events"
 
 
 @flow(name="retention", retries=1, retry_delay_seconds=30 * 60)
-def retention(keep_months: KeepMonths = 13) -> dict[str, Any]:
+def retention(keep_months: KeepMonths = 13) -> Any:
     """Keeps `keep_months` whole months of events before this one (at least 2: the alarms learn from 28 days)."""
     refresh()
     made, dropped, left = tidy(keep_months)
     show(made, dropped, left)
-    return {"made": made, "dropped": [each.name for each in dropped], "months": len(left)}
+    return Completed(
+        message=finding(made, dropped, left),
+        data={"made": made, "dropped": [each.name for each in dropped], "months": len(left)},
+    )
 
 
 @task(cache_policy=NO_CACHE, persist_result=False)
@@ -52,6 +56,12 @@ def tidy(keep_months: int) -> tuple[int, list[Any], list[Any]]:
         dropped = drop_months(connection, keep_months=keep_months, now=now)
     with transaction() as connection:
         return made, dropped, partitions(connection)
+
+
+def finding(made: int, dropped: Sequence[Any], left: Sequence[Any]) -> str:
+    """The run in one sentence."""
+    events, size = sum(each.rows for each in left), sum(each.bytes for each in left) / 1e6
+    return f"{len(left)} months kept (about {events:,} events, {size:,.1f} MB), {len(dropped)} dropped, {made} made."
 
 
 def show(made: int, dropped: Sequence[Any], left: Sequence[Any]) -> None:

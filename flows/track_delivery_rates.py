@@ -9,6 +9,7 @@ from typing import Any
 
 from prefect import flow, task
 from prefect.cache_policies import NO_CACHE
+from prefect.states import Completed
 
 from core.clock import utc_now
 from flows import artifacts
@@ -20,7 +21,7 @@ ALARM = "delivery_rate"
 
 
 @flow(name="track-delivery-rates", retries=1, retry_delay_seconds=10 * 60)
-def track_delivery_rates(end: WindowEnd | None = None, hours: Hours = 24) -> dict[str, Any]:
+def track_delivery_rates(end: WindowEnd | None = None, hours: Hours = 24) -> Any:
     """Delivery figures of the tries sent in the `hours` hours before `end` (now when empty), replacing earlier ones."""
     window = window_before(end, hours, utc_now())
     refresh()
@@ -28,7 +29,8 @@ def track_delivery_rates(end: WindowEnd | None = None, hours: Hours = 24) -> dic
     watches = watch() if end is None else []
     keep(window, figures, is_current=end is None)
     show(window, figures, watches)
-    return summary(window, figures, watches)
+    result = summary(window, figures, watches)
+    return Completed(message=finding(figures, watches), data=result)
 
 
 @task(cache_policy=NO_CACHE, persist_result=False)
@@ -134,6 +136,26 @@ def verdict(window: Window, figures: Sequence[Any], watches: Sequence[Any]) -> s
         f"[Delivery dashboard]({web('delivery')}) · [Timeline]({web('timeline')})",
     ]
     return title + "\n".join(lines)
+
+
+def finding(figures: Sequence[Any], watches: Sequence[Any]) -> str:
+    """The run in one sentence."""
+    from analytics.delivery_figures import shown
+
+    whole = next((each.values for each in figures if each.grouping == "all"), None)
+    if whole is None:
+        return "Nothing was sent in this window."
+    falling = [each.subject for each in watches if each.alarmed]
+    learning = sum(each.learning for each in watches)
+    state = (
+        f"{len(falling)} of {len(watches)} providers fall: {', '.join(falling)}"
+        if falling
+        else "no provider falls"
+    )
+    return (
+        f"{whole['counts']['sent']:,} sent for ${whole['cost']:,.4f}, delivered {shown(whole['rates'].get('delivery'))};"
+        f" {state}{f', {learning} still being learnt' if learning else ''}."
+    )
 
 
 def _line(each: Any) -> str:

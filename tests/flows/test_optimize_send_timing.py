@@ -4,8 +4,9 @@ from datetime import timedelta
 
 import pytest
 
+from analytics.engagement_load import shards
 from analytics.load import reader
-from analytics.send_time_run import LEAST_PEOPLE, learn, measure
+from analytics.send_time_run import LEAST_PEOPLE, fit_channel, measure, publish, write_shard
 from analytics.send_time_store import Wish, choose_sends, explain, redis_key
 from core.clock import utc_now
 from core.database import insert_rows, rows, transaction
@@ -33,14 +34,21 @@ def regulars(store):
     return now
 
 
-def learnt(now):
+def learnt(now, shard_size=50_000):
+    """The fit, and (people, own hours) of all shards."""
     with reader() as connection:
-        return learn(connection, "email", now=now)
+        found = fit_channel(connection, "email", now=now)
+        parts = [
+            write_shard(connection, "email", shard, now=now) for shard in list(shards(connection, shard_size))
+        ]
+    publish("email")
+    return found, tuple(map(sum, zip(*parts, strict=True)))
 
 
 def test_people_get_the_hours_at_which_they_are_there_in_their_own_zone(redis, regulars):
-    found = learnt(regulars)
-    assert (found.people, found.active) == (60, 60)
+    found, (people, own) = learnt(regulars)
+    assert (people, found.active) == (60, 60)
+    assert own > 20
     with transaction() as connection:
         times = dict(rows(connection, "SELECT user_id, best_hours FROM send_times"))
         [(sums,)] = rows(
@@ -72,7 +80,7 @@ def test_a_second_run_starts_from_the_first_and_changes_no_row(redis, regulars):
 
 
 def test_too_few_people_teach_nothing_and_the_verdict_says_so(redis, database):
-    found = flow.learn_channel.fn("sms", utc_now())
+    found = flow.fit.fn("sms", utc_now())
     assert found["population"] is None
     assert found["active"] < LEAST_PEOPLE
     assert "too few to learn from" in flow.verdict([found])
@@ -127,10 +135,10 @@ def test_the_uplift_is_measured_from_matured_choices_and_what_people_did(redis, 
             [(new_id(), regulars, each, "email", "resend", "clicked") for each in ids[::2]],
         )
     with reader() as connection:
-        uplift = measure(connection, "email", now=regulars)
+        uplift = measure(connection, "email", since=regulars - timedelta(days=9), until=regulars)
     assert uplift.sends == len(keys)
     assert not uplift.enough
-    assert learnt(regulars).fit.personalise
+    assert learnt(regulars)[0].fit.personalise
 
 
 def test_a_choice_can_be_explained(redis, regulars):
