@@ -29,7 +29,7 @@ def show(
         facts.add_row("duplicate", "it may have arrived twice: it was sent again without knowing")
     for name, value in story.evidence.items():
         if name not in {"rules", "consent_id"}:
-            facts.add_row(name, str(value))
+            facts.add_row(name.replace("_", " "), _said(value))
     for name, value in (story.consent or {}).items():
         facts.add_row(f"consent {name}", str(value))
     console.print(facts)
@@ -37,3 +37,10 @@ def show(
     for each in story.happenings:
         timeline.add_row(f"{each.at:%Y-%m-%d %H:%M:%S.%f}"[:-3], each.what, each.details)
     console.print(timeline)
+
+
+def _said(value: object) -> str:
+    """Evidence as a person reads it: lists and tables without the signs of a programming language."""
+    if isinstance(value, dict):
+        return ", ".join(f"{name}: {each}" for name, each in value.items())
+    return ", ".join(map(str, value)) if isinstance(value, list) else str(value)

@@ -42,10 +42,10 @@ def made_of(
 
 def _draft(key: str, parts: Sequence[tuple[Work, str]], now: datetime) -> Draft:
     first = min((work for work, _ in parts), key=lambda work: work.type.priority)
-    text = "\n".join(f"- {line}" for _, line in parts)
     payload = {
         "subject": f"{len(parts)} messages from {BRAND}",
-        "template": text.replace("{", "{{").replace("}", "}}"),
+        "template": "{parts}",
+        "parts": "\n".join(f"- {line}" for _, line in parts),
         GATHERED: [str(work.id) for work, _ in parts],
     }
     plain = orjson.dumps(payload, option=orjson.OPT_SORT_KEYS)

@@ -9,6 +9,7 @@ from sqlalchemy import Connection
 
 from core.clock import utc_now
 from core.database import insert_rows
+from core.errors import InvalidRequest
 from core.ids import new_id
 from core.models import seal
 from core.settings import settings
@@ -17,6 +18,7 @@ from delivery import consents, pumping
 from delivery.channels import CHANNELS, Address
 from delivery.consents import ConsentEntry
 from delivery.loading import ADDRESS_PLACE, NAME_PLACE
+from delivery.policies.places import zone_exists
 from delivery.pumping import NewNumber
 from delivery.suppressions import address_index
 
@@ -41,10 +43,15 @@ class NewPerson:
 def add_people(connection: Connection, people: Sequence[NewPerson], *, known: bool = False) -> None:
     """Insert people with their contact points and consents; InvalidAddress for an address that can't be one.
 
+    InvalidRequest for a time zone that does not exist (leave it out where it is unknown: the strictest hours hold).
+
     New numbers abroad are held to a pace per block of numbers (InvalidAddress too), unless these are people who are
     `known` already, as in an import. An id that exists keeps its row; a new address of an existing person becomes a
     further contact point.
     """
+    for person in people:
+        if person.time_zone and not zone_exists(person.time_zone):
+            raise InvalidRequest("time_zone", "is no IANA time zone: give a name such as America/Chicago")
     insert_rows(
         connection,
         "INSERT INTO users (id, name_sealed, locale, time_zone, country, state, birthday, joined_at) VALUES %s"

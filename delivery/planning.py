@@ -57,9 +57,23 @@ class Plan:
 class _Search:
     work: Work
     channels: list[Channel]
-    first_skip: Verdict | None = None
+    skips: dict[Channel, Verdict] = field(default_factory=dict)
+    """Why the channels tried so far are not to be used."""
     down: bool = False
     just_failed: bool = False
+
+    def told(self, verdict: Verdict) -> Verdict:
+        """The verdict, with what spoke against the channels tried before in its evidence."""
+        if not self.skips:
+            return verdict
+        before = {str(channel): skip.reason for channel, skip in self.skips.items()}
+        return replace(verdict, evidence={**verdict.evidence, "passed_over": before})
+
+    def skip(self) -> Verdict | None:
+        """The verdict when no channel is left: one that says more than that there is no address, where there is one."""
+        telling = [each for each in self.skips.values() if each.reason != Reason.NO_CONTACT_POINT]
+        chosen = next(iter(telling or self.skips.values()), None)
+        return chosen if chosen is None or len(self.skips) == 1 else self.told(chosen)
 
 
 def make_plan(
@@ -93,13 +107,13 @@ def make_plan(
         searching = []
         for (search, route, contact_point, _), verdict in zip(candidates, verdicts, strict=True):
             if verdict.kind is VerdictKind.ALLOW:
-                plan.send.append(Planned(search.work, route, contact_point, verdict))
+                plan.send.append(Planned(search.work, route, contact_point, search.told(verdict)))
             elif verdict.kind is VerdictKind.DEFER:
-                plan.wait.append((search.work, verdict))
+                plan.wait.append((search.work, search.told(verdict)))
             elif verdict.reason == Reason.IN_DIGEST:
-                plan.gather.append((search.work, route.channel, verdict))
+                plan.gather.append((search.work, route.channel, search.told(verdict)))
             else:
-                search.first_skip = search.first_skip or verdict
+                search.skips[route.channel] = verdict
                 searching.append(search)
     return plan
 
@@ -116,12 +130,10 @@ def _next_channel(
         channel = search.channels.pop(0)
         contact_point = batch.contact_points.get((search.work.claimed.user_id, channel))
         if contact_point is None:
-            search.first_skip = search.first_skip or Verdict.skip("no_contact_point", channel=str(channel))
+            search.skips[channel] = Verdict.skip(Reason.NO_CONTACT_POINT, channel=str(channel))
             continue
         if not _on_the_allow_list(contact_point):
-            search.first_skip = search.first_skip or Verdict.skip(
-                "recipient_not_allowed", channel=str(channel)
-            )
+            search.skips[channel] = Verdict.skip("recipient_not_allowed", channel=str(channel))
             continue
         all_open = routing.open_routes(channel, providers, past)
         routes = [each for each in all_open if each not in avoid]
@@ -142,8 +154,8 @@ def _give_up(search: _Search, plan: Plan, now: datetime, *, refused: bool) -> No
         plan.wait.append((search.work, Verdict.defer(now + pause, "provider_unavailable")))
     elif search.just_failed:
         plan.retry.append(search.work)
-    elif search.first_skip is not None and not refused:
-        plan.skip.append((search.work, search.first_skip))
+    elif (skip := search.skip()) is not None and not refused:
+        plan.skip.append((search.work, skip))
     else:
         plan.failed.append(search.work)
 

@@ -18,6 +18,7 @@ LONGEST_TEMPLATE = 10_000
 """Characters of one payload template, well above any text that can be sent."""
 
 _PIECES = re.compile(r"\{\{|\}\}|\{([^{}]*)\}|[{}]")
+_JINJA = re.compile(r"(?<!\{)\{\{(?!\{)[^{}]*\}\}(?!\})")
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,63}")
 _LARGEST_EXPONENT = 18
 
@@ -79,6 +80,11 @@ def text_of(value: Any, field: str) -> str:
 
 def _parse(template: str, field: str) -> list[str]:
     """Texts at even places, variable names at odd ones."""
+    if jinja := _JINJA.search(template):
+        raise InvalidTemplate(
+            field,
+            f"{jinja.group()[:40]} is not allowed: one pair of braces names a variable, e.g. {{amount}}",
+        )
     pieces, text, end = [], [], 0
     for found in _PIECES.finditer(template):
         text.append(template[end : found.start()])

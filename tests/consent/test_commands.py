@@ -76,6 +76,22 @@ def test_show_tells_why_a_message_was_not_sent(maya):
     assert "staff" in told
 
 
+def test_show_tells_why_a_message_went_by_another_channel_than_its_first(maya):
+    mingus("consent", "withdraw", "user_maya", "sms", "alerts")
+    told = mingus("show", notification("critical_financial"))
+    assert "email by resend" in told
+    assert "passed over" in told
+    assert "sms: consent_withdrawn" in told
+
+
+def test_show_names_the_reason_that_tells_most_when_no_channel_was_left(people, provider):
+    people(person("Maya", 101, phone=""))
+    mingus("consent", "withdraw", "user_maya", "email", "alerts")
+    told = mingus("show", notification("critical_financial"))
+    assert "skipped · consent_withdrawn" in told
+    assert "sms: no_contact_point, email: consent_withdrawn" in told
+
+
 def test_show_tells_why_a_message_waits_before_anybody_has_judged_it(maya):
     def accepted(**given: object) -> str:
         payload = dict(catalog()["educational_content"].example)

@@ -25,7 +25,8 @@ def test_maya_is_reminded_of_her_rent_as_the_specification_writes_it():
     [
         ("", ""),
         ("plain", "plain"),
-        ("{{bill_name}}", "{bill_name}"),
+        ("a {{ b", "a { b"),
+        ("a }} b {{ c", "a } b { c"),
         ("{{{bill_name}}}", "{Rent}"),
         ("{bill_name}{bill_name}", "RentRent"),
         ("100 % of {bill_name} %s %(x)s $amount", "100 % of Rent %s %(x)s $amount"),
@@ -63,6 +64,7 @@ def test_values_stand_as_people_write_them_and_are_never_templates_themselves(va
         "{user.__class__}", "{user.__class__.__mro__[1]}", "{items[0]}", "{0}", "{0:>999999999}", "{}", "{x!r}",
         "{x:>10}", "{x:{y}}", "{ x }", "{x\n}", "{_x}", "{__class__}", "{x-y}", "{x()}", "{é}", "{x", "x}", "}{",
         "{" + "x" * 65 + "}", "{x.}", "{{{x}}", "{%x%}",
+        "{{x}}", "{{ x }}", '{{ "x"*10**9 }}', "{{ x.__class__ }}", "a {{x}} b {y}", "{#x#}",
     ],
 )  # fmt: skip
 def test_anything_but_a_name_between_braces_is_refused(template):
