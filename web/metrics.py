@@ -55,6 +55,13 @@ EVENTS = (
     "SELECT channel, kind, count(*) FROM delivery_events WHERE at > now() - interval '24 hours' GROUP BY 1, 2"
 )
 
+# The newest sample of monitor-queue-depth; an old one says nothing, so that an autoscaler falls back and doesn't guess.
+HANDS = (
+    "SELECT DISTINCT ON (lane) lane, wanted, concurrency, drain_seconds FROM queue_samples"
+    " WHERE at > now() - interval '15 minutes' ORDER BY lane, at DESC"
+)
+ALARMS = "SELECT name, count(*) FROM alarms WHERE ended_at IS NULL GROUP BY name"
+
 
 class SystemCollector(Collector):
     """What is so at this moment, from cheap statements; `mingus_up` is 0 when Postgres is away."""
@@ -117,6 +124,23 @@ def _metrics(connection: Connection) -> Iterator[Metric]:
     for channel, kind, number in rows(connection, EVENTS):
         events.add_metric([channel, kind], number)
     yield events
+    wanted = GaugeMetricFamily(
+        "mingus_wanted_hands", "concurrency that Little's law wants, for autoscalers", labels=["lane"]
+    )
+    hands = GaugeMetricFamily("mingus_hands", "concurrency that the lane's workers have", labels=["lane"])
+    drain = GaugeMetricFamily(
+        "mingus_drain_seconds", "forecast until the lane's backlog is gone", labels=["lane"]
+    )
+    for lane, number, there, seconds in rows(connection, HANDS):
+        wanted.add_metric([lane], number)
+        hands.add_metric([lane], there)
+        if seconds is not None:
+            drain.add_metric([lane], seconds)
+    yield from (wanted, hands, drain)
+    alarms = GaugeMetricFamily("mingus_alarms_open", "alarms that have not ended", labels=["alarm"])
+    for name, number in rows(connection, ALARMS):
+        alarms.add_metric([name], number)
+    yield alarms
 
 
 @router.get("/metrics")
