@@ -7,6 +7,7 @@ A receipt that comes after all moves an unconfirmed message like any other.
 """
 
 import logging
+import time
 from collections import Counter, defaultdict
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
@@ -20,7 +21,7 @@ from core.clock import utc_now
 from core.database import rows, transaction
 from core.settings import settings
 from core.vocabulary import EventKind
-from delivery import ledger
+from delivery import call_pace, ledger
 from delivery.ledger import Fact
 from delivery.messages import DeliveryEvent
 from delivery.providers import provider
@@ -70,11 +71,21 @@ def poll_unconfirmed(*, limit: int = 500, now: datetime | None = None) -> dict[s
 def _ask_all(name: str, waiting: Sequence[_Asked]) -> tuple[list[DeliveryEvent], int, int]:
     """(present statuses, how many the provider did not answer, how many there was no time for)."""
     pool = ThreadPoolExecutor(AT_A_TIME, thread_name_prefix=f"poll-{name}")
-    asked = {pool.submit(provider(name).lookup, each.reference): each for each in waiting}
+    until = time.monotonic() + LONGEST_ROUND
+    asked = {pool.submit(_ask, name, each, until): each for each in waiting}
     done, late = wait(asked, timeout=LONGEST_ROUND)
     pool.shutdown(wait=False, cancel_futures=True)  # a provider that hangs must not hold up who called us
     answers = [(event, asked[each].attempt_id) for each in done if (event := each.result()) is not None]
     return [replace(event, attempt_id=own) for event, own in answers], len(done) - len(answers), len(late)
+
+
+def _ask(name: str, each: _Asked, until: float) -> DeliveryEvent | None:
+    """The present status; None when the provider does not say, or there was no turn at its pace."""
+    if not call_pace.await_turn(name, holder=each.attempt_id.hex, urgent=False, until=until):
+        return None
+    event = provider(name).lookup(each.reference)
+    call_pace.learn(name)
+    return event
 
 
 def _take(connection: Connection, limit: int) -> list[_Asked]:

@@ -14,7 +14,9 @@ from core.ids import new_id
 from core.models import SealedBytes, seal, unseal
 from core.settings import settings
 from core.stopping import is_stopping
-from delivery import costs, keys
+from core.vocabulary import Urgency
+from delivery import call_pace, costs, keys
+from delivery.catalog import message_type
 from delivery.ledger import OpenAttempt
 from delivery.loading import Batch, Work
 from delivery.messages import LEASE_OVER, Attachment, Outcome, RenderedMessage, Transmission
@@ -23,6 +25,7 @@ from delivery.providers import provider
 from delivery.rendering import render_for
 
 RENDERED_PLACE = "attempts.rendered"
+NO_TURN = replace(LEASE_OVER, detail="no turn at the provider's pace")
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,9 +80,19 @@ def transmit(transmissions: Sequence[tuple[str, Transmission]], *, deadline: flo
         if time.monotonic() > deadline or is_stopping():
             outcomes.update({each.attempt_id: LEASE_OVER for each in members})
             continue
+        if not call_pace.await_turn(
+            name, holder=members[0].attempt_id.hex, urgent=_urgent(members), until=deadline
+        ):
+            outcomes.update({each.attempt_id: NO_TURN for each in members})
+            continue
         answers = provider(name).transmit(members, key=key)
+        call_pace.learn(name)
         outcomes.update({each.attempt_id: answer for each, answer in zip(members, answers, strict=True)})
     return outcomes
+
+
+def _urgent(members: Sequence[Transmission]) -> bool:
+    return any(message_type(each.message_type).urgency is Urgency.CRITICAL for each in members)
 
 
 def sealed_rendering(message: RenderedMessage, address: str, attempt_id: UUID) -> SealedBytes:

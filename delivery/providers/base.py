@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 from uuid import UUID
 
 from core.vocabulary import Channel
@@ -36,6 +36,29 @@ class ProviderRecord:
     price: Decimal | None = None
     units: int | None = None
     body: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """How often a provider says it may be called: `limit` calls per `window` seconds, all clients of the account together.
+
+    `remaining` calls were left when it said so, for `reset` seconds.
+    """
+
+    limit: int
+    remaining: int
+    reset: float
+    window: float = 1.0
+
+
+@runtime_checkable
+class TellsPace(Protocol):
+    """A provider whose answers say how often it may be called; `delivery.call_pace` holds all workers to it."""
+
+    @property
+    def pace(self) -> Pace | None:
+        """What the last answer said; None before the first."""
+        ...
 
 
 class Provider(Protocol):

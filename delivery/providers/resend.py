@@ -3,6 +3,7 @@
 Every send has an idempotency key: a repeat with the same key and body within 24 h is answered, not sent again.
 """
 
+import time
 from base64 import b64encode
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
@@ -16,7 +17,7 @@ from core.settings import Settings
 from core.vocabulary import Channel, OutcomeKind
 from delivery.messages import Attachment, DeliveryEvent, Outcome, Transmission
 from delivery.providers import answers, attachment_types, gate, resend_events
-from delivery.providers.base import ProviderRecord, RawCallback
+from delivery.providers.base import Pace, ProviderRecord, RawCallback
 from delivery.providers.email_tags import tags
 from delivery.providers.http import (
     Refused,
@@ -26,14 +27,17 @@ from delivery.providers.http import (
     retry_after,
 )
 from delivery.providers.resend_codes import BAD_ADDRESS, CODES, OUR_BUG, RECIPIENT_FIELD
-from delivery.providers.resend_sdk import OurClient, Pace, unwrapped
+from delivery.providers.resend_sdk import OurClient, unwrapped
 
 BATCH_SIZE = 100
 MOST_ATTACHMENT_BYTES = (
     40 * 1024 * 1024
 )  # per mail, after base64 (resend.com/docs/dashboard/emails/attachments)
+TOO_MANY = 429
 _PAGE = 100
 _MOST_PAGES = 2000
+_MOST_PAUSES = 10
+_LONGEST_PAUSE = 5.0
 
 
 class ResendProvider:
@@ -186,12 +190,26 @@ class ResendProvider:
     def _listed(self) -> Iterator[Mapping[str, Any]]:
         params: resend.Emails.ListParams = {"limit": _PAGE}
         for _ in range(_MOST_PAGES):
-            page = unwrapped(lambda: resend.Emails.list(params))  # noqa: B023  (called before params changes)
+            page = self._page(params)
             yield from page["data"]
             if not page.get("has_more") or not page["data"]:
                 return
             params = {"limit": _PAGE, "after": page["data"][-1]["id"]}
         raise ValueError("a list that is not whole says nothing")
+
+    def _page(self, params: resend.Emails.ListParams) -> Any:
+        """A page of the list, read no faster than Resend allows; reading one again harms nobody."""
+        for _ in range(_MOST_PAUSES):
+            if self.pace is not None and self.pace.remaining == 0:
+                time.sleep(min(self.pace.reset, _LONGEST_PAUSE))
+            try:
+                return unwrapped(lambda: resend.Emails.list(params))
+            except Refused as refused:
+                if refused.reply.status != TOO_MANY:
+                    raise
+                wanted = retry_after(refused.reply.headers, self._clock()) or 1.0
+                time.sleep(min(wanted, _LONGEST_PAUSE))
+        raise ValueError("a list that is never given says nothing")
 
 
 def _accepted(sent: Mapping[str, Any]) -> Outcome:

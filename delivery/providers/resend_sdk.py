@@ -1,7 +1,7 @@
 """The Resend SDK's seam: its requests over our HTTP client, and what that raised unwrapped again."""
 
+import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import Any, TypeVar
 
 import orjson
@@ -9,18 +9,11 @@ from resend.exceptions import NoContentError, ResendError
 from resend.http_client import HTTPClient as SdkHttpClient
 
 from core.settings import Settings
-from delivery.providers.http import HttpClient, Unreadable, WireFailure, json_object
+from delivery.providers.base import Pace
+from delivery.providers.http import LONGEST_WAIT, HttpClient, Unreadable, WireFailure, json_object
 
 Answer = TypeVar("Answer")
-
-
-@dataclass(frozen=True, slots=True)
-class Pace:
-    """What Resend last said about its rate: requests per window, requests left, seconds until it begins anew."""
-
-    limit: int
-    remaining: int
-    reset: float
+_WINDOW = re.compile(r"\bw=(\d+)")
 
 
 class OurClient(SdkHttpClient):
@@ -64,11 +57,15 @@ def unwrapped(call: Callable[[], Answer]) -> Answer:
 
 
 def _pace(headers: Mapping[str, str]) -> Pace | None:
+    """The `ratelimit-*` headers of draft-ietf-httpapi-ratelimit-headers; the window is a second unless the policy says."""
+    window = _WINDOW.search(headers.get("ratelimit-policy", ""))
     try:
-        return Pace(
-            int(headers["ratelimit-limit"]),
-            int(headers["ratelimit-remaining"]),
-            float(headers["ratelimit-reset"]),
+        pace = Pace(
+            limit=int(headers["ratelimit-limit"]),
+            remaining=int(headers["ratelimit-remaining"]),
+            reset=float(headers["ratelimit-reset"]),
+            window=float(window[1]) if window else 1.0,
         )
     except (KeyError, ValueError):
         return None
+    return pace if pace.limit >= 1 and pace.window > 0 and 0 <= pace.reset <= LONGEST_WAIT else None

@@ -1,6 +1,7 @@
 """Resend's adapter against the sandbox and the raw wire: the real SDK, batches, keys, attachments, the rate."""
 
 import base64
+import time
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -8,8 +9,8 @@ import pytest
 
 from core.vocabulary import ErrorClass, EventKind, OutcomeKind
 from delivery.messages import Attachment
+from delivery.providers.base import Pace
 from delivery.providers.resend import ResendProvider
-from delivery.providers.resend_sdk import Pace
 from tests.providers.people import API_KEY, MAYA_MAIL, NOON, given_settings, mail
 from tests.providers.wire_server import WireServer, answer
 from tests.sandbox.conftest import Sandbox, wait_for
@@ -288,6 +289,32 @@ def test_the_list_is_read_back_over_its_pages_to_the_beginning_of_the_window(
     assert one is not None
     assert [record.body for record in one] == ["Your month, Maya"]
     assert resend.search(address=None, since=later, until=later) == []
+
+
+def test_a_list_is_read_no_faster_than_resend_allows(on_the_wire: ResendProvider, server: WireServer):
+    row = {"id": "1", "created_at": NOON.isoformat(), "to": ["maya@mail.test"], "subject": "Your month"}
+    rate = {"ratelimit_limit": "2", "ratelimit_remaining": "0", "ratelimit_reset": "0.3"}
+    server.script = [
+        answer(200, {"data": [row], "has_more": True}, **rate),
+        answer(429, {"name": "rate_limit_exceeded", "message": "slow"}, retry_after="0.2"),
+        answer(200, {"data": [row | {"id": "2"}], "has_more": False}),
+    ]
+    began = time.monotonic()
+
+    found = on_the_wire.search(address=None, since=NOON, until=NOON)
+    assert found is not None
+    assert [record.reference for record in found] == ["1", "2"]
+    assert time.monotonic() - began >= 0.3 + 0.2
+
+
+def test_a_list_that_is_always_too_busy_says_nothing(
+    on_the_wire: ResendProvider, server: WireServer, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr("delivery.providers.resend._LONGEST_PAUSE", 0.001)
+    server.default = answer(429, {"name": "rate_limit_exceeded", "message": "slow"}, retry_after="60")
+
+    assert on_the_wire.search(address=None, since=NOON, until=NOON) is None
+    assert len(server.requests) == 10
 
 
 def test_a_list_that_is_not_as_documented_says_nothing(on_the_wire: ResendProvider, server: WireServer):
