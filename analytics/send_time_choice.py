@@ -79,9 +79,14 @@ def draw(*parts: str) -> float:
 
 def arm_of(user_id: str, notification_id: str, *, salt: str = "send-time") -> Arm:
     """The arm of one send: the holdout is the person's for good, exploration is drawn for each send."""
-    if draw(salt, "holdout", user_id) < HELD_OUT:
+    if is_held_out(user_id, salt=salt):
         return Arm.HOLDOUT
     return Arm.EXPLORE if draw(salt, "explore", notification_id) < EXPLORED else Arm.MODEL
+
+
+def is_held_out(user_id: str, *, salt: str = "send-time") -> bool:
+    """Whether a person belongs to the permanent comparison group."""
+    return draw(salt, "holdout", user_id) < HELD_OUT
 
 
 def jitter(notification_id: str) -> timedelta:

@@ -1,4 +1,4 @@
-"""Send times for the send path: written by the nightly fit, asked for by batches, explained to people.
+"""Send times for the send path: written by the fit and asked for by batches (`analytics.send_time_story` explains them).
 
 A batch asks `choose_sends` before it accepts (the answer is `deliver_after`) and the reasons are kept with their
 probabilities; only so can the uplift be measured.
@@ -17,7 +17,7 @@ from sqlalchemy import Connection
 
 from analytics.bulk import stage
 from analytics.send_time import Rhythms, window_scores
-from analytics.send_time_choice import Arm, Choice, Reason, choose
+from analytics.send_time_choice import Arm, Choice, choose
 from core.database import as_json, execute, insert_rows, rows
 
 EVERYBODY = "*"
@@ -196,41 +196,3 @@ def _log(
         ],
     )  # fmt: skip
     return {key for (key,) in written}
-
-
-def explain(connection: Connection, user_id: str, channel: str) -> list[str]:
-    """Why a person's messages of a channel go when they go, line by line, for `mingus send-time`."""
-    fit = last_fit(connection, channel)
-    found = rows(
-        connection,
-        "SELECT u.time_zone, t.curve, t.best_hours, t.events FROM users u"
-        " LEFT JOIN send_times t ON t.user_id = u.id AND t.channel = %s WHERE u.id = %s",
-        (channel, user_id),
-    )
-    if fit is None or not found:
-        return [f"{channel}: nothing was learnt yet" if found else "no such user"]
-    zone, curve, best, events = found[0]
-    if curve is None or not fit.personalise:
-        why = "no curve of their own yet" if curve is None else "their own hours are not proven better"
-        hours = np.argsort(-window_scores(fit.rhythms.population[None, :].astype(np.float32))[0])[:3]
-        return [
-            f"{channel}: everybody's hours, because there is {why}",
-            f"best hours: {_clock(hours)} in {zone or 'UTC'}",
-        ]
-    return [
-        f"{channel}: {events:.1f} weighted events of their own against {fit.strength:.0f} of everybody",
-        f"best hours: {_clock(best)} in {zone or 'UTC (no zone is known)'}",
-        *(
-            f"{hour:02d}:00 {share / 100:5.1f} % {'█' * round(share / 50)}"
-            for hour, share in enumerate(curve)
-        ),
-    ]
-
-
-def _clock(hours: Sequence[int] | NDArray[Any]) -> str:
-    return ", ".join(f"{int(hour)}:00" for hour in hours)
-
-
-__all__ = [
-    "EVERYBODY", "Fit", "Reason", "Wish", "choose_sends", "explain", "keep_fit", "keep_times", "last_fit", "redis_key",
-]  # fmt: skip

@@ -6,6 +6,7 @@ import typer
 from typer.core import TyperGroup
 
 from cli import (
+    campaign,
     consent,
     costs,
     dead_letters,
@@ -21,6 +22,7 @@ from cli import (
 )
 from cli.demo.command import demo
 from cli.preview import preview
+from cli.send_time import send_time
 from cli.show import show
 from core.errors import MingusError
 
@@ -54,6 +56,7 @@ app.command()(costs.costs)
 app.add_typer(costs.counters_app, name="counters")
 app.command("settings")(settings_table.settings_table)
 app.command()(show)
+app.command("send-time")(send_time)
 app.command("audit")(dead_letters.audit)
 app.command("import-jobs")(import_jobs.import_jobs)
 app.command("import-careers")(import_jobs.import_careers)
@@ -63,6 +66,7 @@ for name, group in {
     "inbound": inbound,
     "dead-letters": dead_letters,
     "sequence": sequence,
+    "campaign": campaign,
 }.items():
     app.add_typer(group.app, name=name)
 

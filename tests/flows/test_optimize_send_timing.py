@@ -6,8 +6,10 @@ import pytest
 
 from analytics.engagement_load import shards
 from analytics.load import reader
+from analytics.send_time_choice import Reason
 from analytics.send_time_run import LEAST_PEOPLE, fit_channel, measure, publish, write_shard
-from analytics.send_time_store import Wish, choose_sends, explain, redis_key
+from analytics.send_time_store import Wish, choose_sends, redis_key
+from analytics.send_time_story import WHY, explain, last_choices
 from core.clock import utc_now
 from core.database import insert_rows, rows, transaction
 from core.ids import new_id
@@ -147,6 +149,38 @@ def test_a_choice_can_be_explained(redis, regulars):
     learnt(regulars)
     with transaction() as connection:
         lines = explain(connection, "user_01", "email")
-        assert explain(connection, "user_nobody", "email") == ["no such user"]
     assert ZONE in lines[1]
-    assert len(lines) == 26
+    assert len(lines) - 24 in {2, 3}  # the third one is for people of the comparison group
+
+
+def test_the_command_tells_hours_and_reasons_of_a_person(redis, regulars):
+    from typer.testing import CliRunner
+
+    from cli.main import app
+
+    learnt(regulars)
+    choose(regulars)
+    result = CliRunner().invoke(app, ["send-time", "user_01", "--channel", "email"], env={"COLUMNS": "160"})
+    assert result.exit_code == 0, result.output
+    assert "weighted events of their own" in result.output
+    with transaction() as connection:
+        [choice] = last_choices(connection, "user_01")
+    assert choice["why"] in result.output
+    assert f"{choice['propensity']:.1%}" in result.output
+
+
+def test_the_command_says_so_when_there_is_nobody_or_nothing(redis, regulars):
+    from typer.testing import CliRunner
+
+    from cli.main import app
+
+    result = CliRunner().invoke(app, ["send-time", "user_nobody"])
+    assert result.exit_code == 1
+    assert "user_nobody" in result.output + result.stderr
+    result = CliRunner().invoke(app, ["send-time", "user_01"])
+    assert "nothing was learnt yet" in result.output
+    assert "No message of theirs" in result.output
+
+
+def test_every_reason_has_its_words():
+    assert set(WHY) == set(Reason)
