@@ -87,7 +87,9 @@ def _failover(console: Any, urls: Mapping[str, str], ids: list[str]) -> list[Any
     if "sandbox" not in urls:
         return []
     with console.status("Breaking Twilio: critical alerts must arrive all the same …"):
-        return failover.demonstrate(urls["sandbox"], ids).expectations()
+        found = failover.demonstrate(urls["sandbox"], ids)
+    console.print(found.table())
+    return found.expectations()
 
 
 def _people(console: Any) -> tuple[datetime, list[str]]:

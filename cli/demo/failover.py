@@ -6,6 +6,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
+from rich.table import Table
+
 from cli.demo.outcome import Expectation
 from core.database import rows, transaction
 from core.vocabulary import Channel
@@ -50,6 +52,20 @@ class Failover:
                 _after(self.closed_after),
             ),
         ]
+
+
+    def table(self) -> Table:
+        """What was seen, for a person: the story of the outage line by line."""
+        table = Table(title=f"Failover: {BROKEN} refused every text for a while", title_justify="left")
+        table.add_column("what happened")
+        table.add_column("how", justify="right")
+        table.add_row("critical alerts sent meanwhile", str(self.sent))
+        for name, number in self.carried_by.items():
+            table.add_row(f"  carried by {name}", str(number))
+        table.add_row("slowest, from accepted to taken", f"{self.slowest:.2f} s")
+        table.add_row(f"{BROKEN}'s breaker opened", _after(self.opened_after))
+        table.add_row(f"closed again, {BROKEN} mended and carrying alerts", _after(self.closed_after))
+        return table
 
 
 def demonstrate(sandbox: str, ids: Sequence[str]) -> Failover:
