@@ -2,6 +2,7 @@
 
 import tempfile
 import webbrowser
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -38,14 +39,22 @@ def preview(
             message_type=row, channel=channel, payload=data, person=person, now=utc_now(), links=links_for(new_id()),
             postal_address=settings().postal_address,
         )  # fmt: skip
-        shown = rendered(request, price=costs.unit_price(channel, on=utc_now().date()))
+        price = costs.unit_price(channel, on=utc_now().date())
+        shown = rendered(request, price=price)
         counted = f", {shown.segments.encoding} {shown.segments.units} units" if shown.segments else ""
         console.rule(
             f"{channel} · {shown.message.units} × unit{counted} · {shown.cost} USD · {shown.message.template}"
         )
         if shown.message.subject:
-            console.print(f"[bold]{shown.message.subject}[/]")
+            console.print(shown.message.subject, style="bold", markup=False, highlight=False)
         console.print(shown.message.body, markup=False, highlight=False)
+        first = rendered(replace(request, first_of_programme=True), price=price)
+        if first.message.body != shown.message.body:
+            console.print(
+                f"The first one that a person gets ends with “{first.message.body.splitlines()[-1]}”:"
+                f" {first.message.units} × unit, {first.cost} USD",
+                style="dim",
+            )
         if shown.message.html:
             page = Path(tempfile.mkdtemp(prefix="mingus-preview-")) / f"{message_type}.html"
             page.write_text(shown.message.html, encoding="utf-8")
