@@ -9,8 +9,8 @@ from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from functools import lru_cache
 from pathlib import Path
-from zlib import crc32
 
+from analytics.assignment import unit_interval
 from analytics.local_days import at_hour, local_day, moment
 from core.errors import InvalidRequest
 
@@ -162,7 +162,9 @@ def moved_on(plan: Plan, progress: Progress, step: int, sent_at: datetime, zone:
 def variant(plan: Plan, step: int, user_id: str) -> tuple[int, Variant]:
     """The wording that a person gets: always the same one, even halves over people, independent between steps."""
     choice = plan.steps[step].variants
-    number = crc32(f"{plan.name}:{plan.steps[step].name}:{user_id}".encode()) % len(choice)
+    number = int(
+        unit_interval(f"sequence/{plan.name}/{plan.steps[step].name}", "variant", user_id) * len(choice)
+    )
     return number, choice[number]
 
 

@@ -6,6 +6,7 @@ import typer
 from typer.core import TyperGroup
 
 from cli import (
+    campaign,
     consent,
     costs,
     dead_letters,
@@ -65,6 +66,7 @@ for name, group in {
     "inbound": inbound,
     "dead-letters": dead_letters,
     "sequence": sequence,
+    "campaign": campaign,
 }.items():
     app.add_typer(group.app, name=name)
 

@@ -1,60 +1,55 @@
 """campaign (ad hoc): one message for an audience, paced and watched; it stops by itself when it is badly received.
 
-audience ─holdout▶ payload at each person's hour ─pace▶ accepted under `type:campaign-name:user` ─watch▶ pause
+audience ─holdout▶ payload at each person's hour ─pace▶ accepted under `type:campaign-name:user` ─watch-campaigns▶ pause
+
+Whatever is accepted waits for its time in Postgres, where pausing and cancelling reach it.
 """
 
-import time
 from collections.abc import Callable, Iterator, Sequence
-from datetime import datetime
+from datetime import date, datetime, timedelta
 from functools import partial
 from typing import Annotated, Any, Literal
-from zlib import crc32
 
 from prefect import flow
-from prefect.artifacts import create_table_artifact
 from pydantic import BaseModel, ConfigDict, Field
 
-from analytics.local_days import moment
+from analytics.assignment import unit_interval
+from analytics.local_days import at_hour, moment
 from core.clock import utc_now
+from delivery import campaigns
 from delivery.catalog import message_type
-from flows import campaign_store
 from flows.audience import Audience, Recipient, people_of
 from flows.batch_results import finished
-from flows.batches import CHUNK, Batch, Draft, LeftOut, run
+from flows.batches import Batch, Draft, LeftOut, run
+from flows.best_hours import best_hours
+from flows.campaign_guard import Guard, judged, show
 
-JUDGE_EVERY_SECONDS = 20
 Name = Annotated[str, Field(pattern="^[a-z0-9][a-z0-9-]{1,60}$", description="its own, e.g. spring-savings")]
 Percent = Annotated[float, Field(ge=0, le=100)]
+ACTIONS = {"pause": campaigns.PAUSED, "resume": campaigns.RUNNING, "cancel": campaigns.CANCELLED}
 
 
 class Pace(BaseModel):
-    """When people get it, and how fast they are taken in."""
+    """When people get it, and how many a minute."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
+    on: date | None = Field(default=None, description="on this day of theirs; the first that fits when empty")
     hour: int | Literal["best", "now"] = Field(
         default="best", description="hour of their day, their best hour, or at once"
     )
     default_hour: int = Field(default=10, ge=0, le=23, description="where no best hour is known")
     per_minute: int | None = Field(
-        default=None, ge=1, description="people per minute; the type's limit holds anyway"
+        default=None,
+        ge=1,
+        description="spread over time, about so many a minute; the type's limit holds anyway",
     )
-
-
-class Guard(BaseModel):
-    """Shares in percent above which it pauses by itself, once they are sure."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    bounced: Percent = 5
-    complained: Percent = 0.3
-    failed: Percent = 10
 
 
 @flow(name="campaign")
 def campaign(
     name: Name = "example",
-    action: Literal["run", "pause", "cancel"] = "run",
+    action: Literal["run", "pause", "resume", "cancel"] = "run",
     *,
     type_name: str = "educational_content",
     payload: dict[str, Any] | None = None,
@@ -64,14 +59,15 @@ def campaign(
     guard: Guard = Guard(),  # noqa: B008  frozen
     dry_run: bool = True,
 ) -> Any:
-    """Runs (or goes on with), pauses or cancels a campaign. It is a dry run unless you say otherwise.
+    """Runs (or goes on with), pauses, resumes or cancels a campaign. It is a dry run unless you say otherwise.
 
     `payload` is the message type's, with templates if you like; its example when empty. People in the holdout get
-    nothing and are the comparison. Pausing and cancelling end a run that is under way at its next chunk.
+    nothing and are the comparison. Pausing and cancelling end a run that is under way, and hold or withdraw what waits.
     """
     if action != "run":
-        campaign_store.set_state(name, {"pause": "paused", "cancel": "cancelled"}[action], "by hand")
-        return {"campaign": name, "action": action}
+        moved = campaigns.set_state(name, ACTIONS[action], "by hand")
+        show(campaigns.campaign_of(name))
+        return {"campaign": name, "action": action, "waiting_messages": moved}
     now, kind = utc_now(), message_type(type_name)
     people = people_of(audience)
     batch = Batch(
@@ -79,24 +75,26 @@ def campaign(
         period=f"campaign-{name}",
         prepare=partial(
             drafts, name=name, payload=payload or dict(kind.example), holdout=holdout_percent, pace=pace, now=now,
-            channel=str(next(each for each in kind.channels if kind.allows(each))),
+            spread=_spread(pace, len(people)), channel=str(next(each for each in kind.channels if kind.allows(each))),
         ),
         now=now,
         dry_run=dry_run,
         campaign=name,
-        may_go_on=None if dry_run else watcher(name, kind.name, guard, pace),
+        may_go_on=None if dry_run else may_go_on(name),
     )  # fmt: skip
     if not dry_run:
         plan = {
             "audience": audience.model_dump(mode="json", exclude_none=True),
             "holdout_percent": holdout_percent,
+            "pace": pace.model_dump(mode="json"),
+            "guard": guard.model_dump(),
         }
-        campaign_store.begin(name, kind.name, plan | {"pace": pace.model_dump(), "guard": guard.model_dump()})
-    tally = run(batch, people, chunk=min(CHUNK, pace.per_minute or CHUNK))
+        campaigns.begin(name, kind.name, plan)
+    tally = run(batch, people)
     if not dry_run:
         if not tally.stopped:
-            campaign_store.set_state(name, "done")
-        show(name, kind.name)
+            campaigns.set_state(name, campaigns.DONE)
+        show(campaigns.campaign_of(name))
     return finished(batch, tally)
 
 
@@ -108,55 +106,41 @@ def drafts(
     holdout: float,
     pace: Pace,
     now: datetime,
+    spread: timedelta,
     channel: str,
 ) -> Iterator[Draft | LeftOut]:
-    """The payload for each outside the holdout, at their hour."""
-    hours = (
-        campaign_store.best_hours([each.user_id for each in people], channel) if pace.hour == "best" else {}
-    )
+    """The payload for each outside the holdout, at their hour and their place in the spread."""
+    hours = best_hours([each.user_id for each in people], channel) if pace.hour == "best" else {}
     for person in people:
-        if crc32(f"{name}:{person.user_id}".encode()) % 10_000 < holdout * 100:
+        if unit_interval(f"campaign/{name}", "holdout", person.user_id) < holdout / 100:
             yield LeftOut(person.user_id, "holdout", expected=True)
             continue
-        at = None
-        if pace.hour != "now":
-            hour = hours.get(person.user_id, pace.default_hour) if pace.hour == "best" else pace.hour
-            at = moment(now, person.time_zone, hour, latest=min(23, hour + 1)).deliver_after
+        at = _hour_of(person, hours, pace, now)
+        if spread:
+            # By chance and not by turn: the same place whenever and however often the run is started.
+            at = (at or now) + spread * unit_interval(f"campaign/{name}", "pace", person.user_id)
         yield Draft(user_id=person.user_id, payload=payload, deliver_after=at)
 
 
-def watcher(name: str, type_name: str, guard: Guard, pace: Pace) -> Callable[[], str]:
-    """Asked before each chunk: keeps the pace, obeys a pause or cancel, and pauses when the guard says so."""
-    from analytics.campaign_watch import reason_to_pause
+def may_go_on(name: str) -> Callable[[], str]:
+    """Asked before each chunk: why a run must end (paused or cancelled by hand, or by its guard), or nothing."""
 
-    chunks, judged = 0, float("-inf")
+    def ask() -> str:
+        found = judged(campaigns.campaign_of(name))
+        return "" if found.state == campaigns.RUNNING else f"{found.state}: {found.because}"
 
-    def may_go_on() -> str:
-        nonlocal chunks, judged
-        if chunks and pace.per_minute is not None:
-            time.sleep(60 * min(CHUNK, pace.per_minute) / pace.per_minute)
-        chunks += 1
-        state, because = campaign_store.state_of(name)
-        if state != "running":
-            return f"{state}: {because}"
-        if time.monotonic() - judged < JUDGE_EVERY_SECONDS:
-            return ""
-        judged = time.monotonic()
-        reason = reason_to_pause(campaign_store.counts_of(name, type_name), guard.model_dump())
-        if reason:
-            campaign_store.set_state(name, "paused", reason)
-        return reason
-
-    return may_go_on
+    return ask
 
 
-def show(name: str, type_name: str) -> None:
-    """The live counts as a table."""
-    from dataclasses import asdict
+def _spread(pace: Pace, people: int) -> timedelta:
+    return timedelta(minutes=people / pace.per_minute) if pace.per_minute else timedelta(0)
 
-    counts = asdict(campaign_store.counts_of(name, type_name))
-    create_table_artifact(
-        key=f"campaign-{name}",
-        table=[{"what": what, "count": count} for what, count in counts.items()],
-        description=f"Campaign {name} so far",
-    )
+
+def _hour_of(person: Recipient, hours: dict[str, int], pace: Pace, now: datetime) -> datetime | None:
+    """When it is due for a person; None for at once."""
+    if pace.hour == "now":
+        return None if pace.on is None else max(now, at_hour(pace.on, person.time_zone, 0))
+    hour = hours.get(person.user_id, pace.default_hour) if pace.hour == "best" else pace.hour
+    if pace.on is not None:
+        return max(now, at_hour(pace.on, person.time_zone, hour))
+    return moment(now, person.time_zone, hour, latest=min(23, hour + 1)).deliver_after

@@ -29,6 +29,7 @@ class Notification(Base):
         Index("ix_notifications_unconfirmed", "updated_at", postgresql_where=text("state = 'sent'")),
         Index("ix_notifications_user", "user_id", "created_at"),
         Index("ix_notifications_sent", "user_id", "sent_at", postgresql_where=text("sent_at IS NOT NULL")),
+        Index("ix_notifications_campaign", "campaign", postgresql_where=text("campaign IS NOT NULL")),
         UniqueConstraint("idempotency_key"),
         {"postgresql_with": {"fillfactor": "70"}},
     )

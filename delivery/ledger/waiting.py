@@ -1,0 +1,42 @@
+"""What waits of a campaign: put off while it is paused, called back when it goes on, withdrawn when it is cancelled.
+
+What a worker holds already goes out; what it defers is met by the next call.
+"""
+
+from sqlalchemy import Connection
+
+from core.database import execute
+
+PAUSED, CANCELLED = "campaign_paused", "campaign_cancelled"
+FAR = "1000 days"
+"""Added to all of a notification's times and taken off again, so that its own hour and its expiry come back."""
+
+_SHIFT = """
+UPDATE notifications SET deliver_after = deliver_after + %(by)s::interval, expires_at = expires_at + %(by)s::interval,
+    publish_after = greatest(publish_after, deliver_after) + %(by)s::interval, reason = %(reason)s, updated_at = now()
+WHERE campaign = %(campaign)s AND state = 'accepted' AND (reason = 'campaign_paused') = %(held)s
+"""
+
+
+def put_off(connection: Connection, campaign: str) -> int:
+    """Nothing of it becomes due until `call_back`; how many were put off now."""
+    return _shift(connection, campaign, by=FAR, held=False, reason=PAUSED)
+
+
+def call_back(connection: Connection, campaign: str) -> int:
+    """They have the times again that they had; how many."""
+    return _shift(connection, campaign, by=f"-{FAR}", held=True, reason="")
+
+
+def withdraw(connection: Connection, campaign: str) -> int:
+    """What waits is never sent; how many."""
+    return execute(
+        connection,
+        "UPDATE notifications SET state = 'skipped', reason = %s, lease_until = NULL, final_at = now(),"
+        " updated_at = now() WHERE campaign = %s AND state = 'accepted'",
+        (CANCELLED, campaign),
+    )
+
+
+def _shift(connection: Connection, campaign: str, *, by: str, held: bool, reason: str) -> int:
+    return execute(connection, _SHIFT, {"by": by, "held": held, "reason": reason, "campaign": campaign})
