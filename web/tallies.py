@@ -5,6 +5,7 @@ import logging
 from collections import Counter
 
 from core.redis import REDIS_AWAY, client
+from core.vocabulary import EventKind
 
 log = logging.getLogger(__name__)
 
@@ -14,7 +15,10 @@ EVERY_SECONDS = 1.0
 
 
 class Tallies:
-    """Counts in memory, added to Redis and told in one audit line per second; no personal data in either."""
+    """Counts in memory, added to Redis and told in one line of the log per second; no personal data in either.
+
+    The line is a warning when something was refused: forged, invalid, too large, too slow, hung up, or not taken.
+    """
 
     def __init__(self) -> None:
         self._fresh: Counter[str] = Counter()
@@ -34,7 +38,8 @@ class Tallies:
         counted, self._fresh = self._fresh, Counter()
         if not counted:
             return
-        log.info("callbacks_counted", extra={"counts": dict(counted)})
+        level = logging.INFO if all(_is_event(field) for field in counted) else logging.WARNING
+        log.log(level, "callbacks_counted", extra={"counts": dict(counted)})
         try:
             pipeline = client().pipeline(transaction=False)
             for field, number in counted.items():
@@ -42,6 +47,10 @@ class Tallies:
             pipeline.execute()
         except REDIS_AWAY:
             self._fresh.update(counted)
+
+
+def _is_event(field: str) -> bool:
+    return field.partition(":")[2] in set(EventKind)
 
 
 def totals() -> dict[tuple[str, str], int]:

@@ -1,7 +1,7 @@
 """Webhooks: verified on the raw body, stored durably, answered fast; processed later by `tasks.apply_callbacks`.
 
 Signatures are checked against PUBLIC_BASE_URL, never against what the request says of its own address. Of a forged or
-broken callback nothing is kept but a count.
+broken callback nothing is kept but a count and a line in the log.
 """
 
 import asyncio
@@ -20,6 +20,8 @@ from delivery.providers.base import RawCallback
 from web.replies import twiml
 
 MOST_BYTES = 256 * 1024
+LONGEST_BODY = 10.0
+"""Seconds in which the whole body must have come: one that stops half-way must not hold a connection for ever."""
 STATUS_PATH = "/webhooks/twilio/status"
 """Where Twilio's callbacks come; the id of the attempt follows."""
 
@@ -82,7 +84,7 @@ async def take(name: str, request: Request) -> Response:
             headers={
                 name.decode("latin-1"): value.decode("latin-1") for name, value in request.scope["headers"]
             },
-            body=await _body(request),
+            body=await asyncio.wait_for(_body(request), LONGEST_BODY),
         )
         events = await _verified(name, callback)
         await request.app.state.inbox.store(events)
@@ -96,6 +98,8 @@ async def take(name: str, request: Request) -> Response:
         return _refused(request, name, "not_taken", 503, error)
     except ClientDisconnect:
         return _refused(request, name, "hung_up", 400, "the sender hung up")
+    except TimeoutError:
+        return _refused(request, name, "too_slow", 408, "the body did not come in time")
     for event in events:
         tallies.count(name, event.kind)
     text = await request.app.state.replies.to(events)

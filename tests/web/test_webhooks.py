@@ -1,6 +1,7 @@
 """What comes in by webhook: believed only when signed, stored before it is answered, and never stored when forged."""
 
 import json
+import socket
 import time
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -13,7 +14,7 @@ from sqlalchemy.exc import OperationalError
 from core.database import rows, transaction
 from delivery.callbacks import receive
 from tests.web.conftest import Web, svix_headers, twilio_signature
-from web import inbox
+from web import inbox, webhooks
 from web.webhooks import MOST_BYTES
 
 MAYA = "+15125550101"
@@ -144,6 +145,44 @@ def test_of_a_callback_that_resend_did_not_sign_only_a_count_is_kept(
     assert send()(web).status == status
     assert stored() == []
     assert counted(redis, f"resend:{what}") == 1
+
+
+def test_of_a_forged_callback_one_line_tells_without_an_address(
+    web: Web, redis: redis_py.Redis, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO", logger="web.tallies")
+    assert web.post(STATUS, delivered()).status == 403
+    assert counted(redis, "twilio:forged") == 1
+    told = [each for each in caplog.records if each.message == "callbacks_counted"]
+
+    assert [(each.levelname, each.__dict__["counts"]) for each in told] == [("WARNING", {"twilio:forged": 1})]
+    assert MAYA[1:] not in repr([each.__dict__ for each in told])
+
+
+def test_of_genuine_callbacks_the_line_is_no_warning(
+    web: Web, redis: redis_py.Redis, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO", logger="web.tallies")
+    assert web.twilio(STATUS, delivered()).status == 204
+    assert counted(redis, "twilio:delivered") == 1
+
+    assert {each.levelname for each in caplog.records if each.message == "callbacks_counted"} == {"INFO"}
+
+
+@pytest.mark.parametrize(("ending", "what"), [("stops", "too_slow"), ("hangs up", "hung_up")])
+def test_a_body_that_ends_half_way_is_refused_and_holds_nobody_up(
+    web: Web, redis: redis_py.Redis, monkeypatch: pytest.MonkeyPatch, ending: str, what: str
+) -> None:
+    monkeypatch.setattr(webhooks, "LONGEST_BODY", 0.3 if ending == "stops" else 30)
+    host, port = web.url.removeprefix("http://").split(":")
+    with socket.create_connection((host, int(port)), timeout=20) as sender:
+        sender.sendall(
+            f"POST {STATUS} HTTP/1.1\r\nHost: x\r\nContent-Length: 1000\r\n\r\nMessageSid=".encode()
+        )
+        if ending == "stops":
+            assert sender.recv(1000).startswith(b"HTTP/1.1 408")
+    assert counted(redis, f"twilio:{what}") == 1
+    assert stored() == []
 
 
 def test_a_body_that_hides_its_length_is_cut_off_at_the_cap(web: Web) -> None:
