@@ -45,12 +45,12 @@ USUAL_ZONES = (
 
 @router.get("")
 @router.head("", include_in_schema=False)
-def show(token: str, saved: str = "") -> HTMLResponse:
+def show(token: str, saved: str = "", under_way: str = "") -> HTMLResponse:
     """The wishes as they stand."""
     holder = holder_of(token)
     with transaction() as connection:
         wishes = preferences.read(connection, holder.user_id)
-    return _page(holder, _as_form(wishes), saved=saved)
+    return _page(holder, _as_form(wishes), saved=saved, under_way=under_way == "yes")
 
 
 @router.post("")
@@ -74,7 +74,7 @@ def stop(token: str, request: Request, form: Form) -> Response:
         raise InvalidRequest("channel", f"must be one of {', '.join(Channel)}")
     channel = Channel(form["channel"])
     ip, agent = client_of(request)
-    opt_out.withdraw(
+    complete = opt_out.withdraw(
         [
             ConsentEntry(
                 user_id=holder.user_id,
@@ -90,7 +90,9 @@ def stop(token: str, request: Request, form: Form) -> Response:
             if way is channel
         ]
     )
-    return RedirectResponse(f"/preferences/{token}?saved={channel}", 303)
+    return RedirectResponse(
+        f"/preferences/{token}?saved={channel}{'' if complete else '&under_way=yes'}", 303
+    )
 
 
 def _page(
@@ -98,6 +100,7 @@ def _page(
     form: Mapping[str, str],
     *,
     saved: str = "",
+    under_way: bool = False,
     error: InvalidRequest | None = None,
     status: int = 200,
 ) -> HTMLResponse:
@@ -118,6 +121,7 @@ def _page(
         zones=sorted(name for name in available_timezones() if "/" in name and not name.startswith("Etc/")),
         form=form,
         saved=saved,
+        under_way=under_way,
         error=error,
         clock=utc_now(),
     )

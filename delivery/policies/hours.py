@@ -85,7 +85,7 @@ def seconds(at: time) -> int:
 
 @cache
 def _holidays(state: str, year: int) -> frozenset[date]:
-    """The legal holidays of a US state; imported late, because only three states ask."""
+    """The legal holidays of a US state; imported late, because only a few states ask."""
     import holidays
 
     return frozenset(holidays.country_holidays("US", subdiv=state, years=year))

@@ -8,7 +8,7 @@ import pytest
 
 from core.database import execute, rows, transaction
 from core.vocabulary import Category, Channel
-from delivery import preferences
+from delivery import opt_out, preferences
 from delivery.preferences import switches
 from tests.delivery.stage import person
 from tests.web.conftest import Web
@@ -134,6 +134,18 @@ def test_one_button_withdraws_everything_on_a_channel(web: Web, token: str) -> N
     assert answer.status == 303
     assert granted() == {each for each in ALL if each[0] == "email"}
     assert "You get nothing by text" in web.get(f"/preferences/{token}").data.decode()
+
+
+def test_a_message_under_way_is_told_of(web: Web, token: str) -> None:
+    with transaction() as connection:
+        execute(connection, "LOCK TABLE notifications IN ROW EXCLUSIVE MODE")  # as an uncommitted claim does
+        answer = web.post(f"/preferences/{token}/stop", {"channel": "sms"})
+
+    html = web.get(answer.headers["Location"]).data.decode()
+    assert "One message that was already on its way may still arrive." in html
+    assert "You get nothing by text" in html
+    assert opt_out.complete(patience=5) == 0
+    assert "may still arrive" not in web.get(f"/preferences/{token}?saved=sms").data.decode()
 
 
 def test_a_channel_that_does_not_exist_is_refused(web: Web, token: str) -> None:
