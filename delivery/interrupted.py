@@ -12,7 +12,7 @@ from sqlalchemy import Connection
 from core.clock import utc_now
 from core.database import rows
 from core.settings import settings
-from core.vocabulary import Channel, ErrorClass, OutcomeKind
+from core.vocabulary import Channel, ErrorClass, OutcomeKind, Urgency
 from delivery import health
 from delivery.catalog import message_type
 from delivery.messages import Outcome, RenderedMessage, Transmission
@@ -37,11 +37,24 @@ class Interrupted:
 
     @property
     def repeatable(self) -> bool:
-        """True when the same call may be made again: the provider knows the key and we know the bytes."""
+        """True when the same call may be made again: the provider knows the key, we know the bytes, and it has time.
+
+        A repeat may be the first that the provider hears of it: what has expired must not leave by it.
+        """
+        now = utc_now()
         return (
             provider(self.sent.route.provider).idempotent
             and self.rendered_sealed is not None
-            and self.opened_at > utc_now() - SAME_KEY_FOR
+            and self.opened_at > now - SAME_KEY_FOR
+            and self.sent.expires_at > now
+        )
+
+    @property
+    def is_given_up(self) -> bool:
+        """True for a critical message that has been in doubt for MINGUS_UNKNOWN_GIVE_UP_SECONDS."""
+        in_doubt = (utc_now() - self.opened_at).total_seconds()
+        return (
+            self.sent.type.urgency is Urgency.CRITICAL and in_doubt > settings().unknown_give_up_seconds
         )
 
     def rendering(self) -> tuple[str, RenderedMessage] | None:

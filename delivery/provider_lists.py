@@ -6,6 +6,7 @@ from datetime import timedelta
 
 from core.clock import utc_now
 from core.database import rows, transaction
+from core.settings import settings
 from core.vocabulary import ErrorClass, OutcomeKind
 from delivery.interrupted import Interrupted
 from delivery.messages import Outcome
@@ -27,30 +28,34 @@ def look_up(each: Interrupted) -> Outcome | None:
     rendering = each.rendering()
     if rendering is None:
         return None
+    carrier = provider(each.sent.route.provider)
+    settled = utc_now() - each.opened_at >= timedelta(seconds=settings().unknown_settle_seconds)
+    if carrier.idempotent and not settled:  # the others are not looked at before
+        return None
     address, message = rendering
-    records = provider(each.sent.route.provider).search(
+    records = carrier.search(
         address=address, since=each.opened_at - CLOCKS_APART, until=utc_now() + CLOCKS_APART
     )
     if records is None:
         return None
     if _twin_under_way(each):
         return None
-    record = _ours(each, records, message.body)
+    record = _ours(each, records, message.subject or message.body)
     if record is None:
         return NOT_THERE
     receive([replace(record.status_event, attempt_id=each.sent.attempt_id)])
     return Outcome(OutcomeKind.ACCEPTED, reference=record.reference, price=record.price, units=record.units)
 
 
-def _ours(each: Interrupted, records: Sequence[ProviderRecord], body: str) -> ProviderRecord | None:
-    """The record of this attempt: by our id where the provider carries it, else the same text, sent after our call
-    began, that no other attempt is known by.
+def _ours(each: Interrupted, records: Sequence[ProviderRecord], shown: str) -> ProviderRecord | None:
+    """The record of this attempt: by our id where the provider carries it, else what its list would show of it (a
+    text's words, a mail's subject), sent after our call began, that no other attempt is known by.
     """
     for record in records:
         if record.attempt_id == each.sent.attempt_id:
             return record
     same_text = [
-        record for record in records if record.attempt_id is None and record.body.strip() == body.strip()
+        record for record in records if record.attempt_id is None and record.body.strip() == shown.strip()
     ]
     known = _known_references(each, [record.reference for record in same_text])
     free = [record for record in same_text if record.reference not in known]

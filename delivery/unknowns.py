@@ -1,7 +1,7 @@
 """Unknown outcomes: resolved by receipt first; after a settle time by repeating (where a key makes it safe) or by
 asking the provider's own list; and only then by a rule per urgency.
 
-unknown ─take▶ claimed ─┬─ repeat, same key, same bytes ────────▶ sent, refused, unknown
+unknown ─take▶ claimed ─┬─ repeat, same key, same bytes, in time ▶ sent, refused, unknown
                         ├─ the provider's list ─ found ─────────▶ sent
                         │                      └ not there ─────▶ accepted (surely not sent: a retry)
                         └─ nobody can say ─ critical, in the end ▶ accepted, another route, `possible_duplicate`
@@ -22,7 +22,7 @@ from core.clock import utc_now
 from core.database import execute, rows, transaction
 from core.settings import settings
 from core.stopping import is_stopping
-from core.vocabulary import ErrorClass, State, Urgency
+from core.vocabulary import ErrorClass, State
 from delivery import ledger
 from delivery.holding import bury_poison
 from delivery.interrupted import Interrupted, interrupted_calls, repeat
@@ -83,7 +83,7 @@ def _take() -> tuple[set[UUID], list[list[Interrupted]]]:
 
 
 def _resolve(taken: set[UUID], calls: Sequence[Sequence[Interrupted]]) -> Counter[str]:
-    again = [call for call in calls if all(each.repeatable for each in call)]
+    again = [call for call in calls if all(each.repeatable and not each.is_given_up for each in call)]
     repeat(again)
     others = [each for call in calls if call not in again for each in call]
     counts = Counter({"repeated": sum(len(call) for call in again)})
@@ -129,10 +129,8 @@ def _undecided(each: Interrupted) -> str:
     """The provider can't be asked: critical goes on by another route, the rest waits, in the end for a person."""
     now = utc_now()
     sent = each.sent
-    critical = sent.type.urgency is Urgency.CRITICAL
-    given_up = now - each.opened_at > timedelta(seconds=settings().unknown_give_up_seconds)
     target, reason, due = State.UNKNOWN, "provider_silent", look_again_at(sent, now)
-    if critical and given_up:
+    if each.is_given_up:
         target, reason, due = State.ACCEPTED, "given_up_waiting", now
     elif now > sent.expires_at + DOUBT_AFTER_EXPIRY:
         target, reason = State.DEAD, "outcome_unknown"

@@ -26,7 +26,7 @@ class RawCallback:
 
 @dataclass(frozen=True, slots=True)
 class ProviderRecord:
-    """One message as the provider's own list shows it, for reconciliation."""
+    """One message as the provider's own list shows it, for reconciliation; of a mail, `body` is the subject."""
 
     reference: str
     address: str

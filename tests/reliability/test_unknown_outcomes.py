@@ -43,6 +43,16 @@ def maya(people, provider, configure):
     return "user_maya"
 
 
+def grow_older(sent, *, hours):
+    """Let its attempts have been opened longer ago."""
+    with transaction() as connection:
+        execute(
+            connection,
+            "UPDATE attempts SET opened_at = opened_at - make_interval(secs => %s) WHERE notification_id = %s",
+            (hours * 3600, sent),
+        )
+
+
 @pytest.mark.parametrize("fault", TAKEN_AND_NOT_SAID, ids=named)
 def test_a_text_that_twilio_took_without_saying_so_is_found_in_its_list(maya, provider, fault):
     provider.fault(provider="twilio", count=1, **fault)
@@ -161,17 +171,63 @@ def test_a_critical_alert_given_up_waiting_goes_by_mail_marked_as_a_possible_dup
     assert [message["to"] for message in taken(provider)] == ["+15125550101", ["maya@mingus.example"]]
 
 
-def test_a_message_that_is_not_critical_is_never_given_up_into_a_duplicate(maya, provider, configure):
+@pytest.mark.parametrize("fault", ["5xx_after", "5xx_before"])
+def test_a_mail_too_old_to_be_repeated_is_looked_for_in_the_list(maya, provider, configure, fault):
+    """Resend forgets its keys: from then on the same call would be a second mail."""
     configure(MINGUS_UNKNOWN_GIVE_UP_SECONDS="1")
-    provider.fault(provider="resend", kind="5xx_after")
+    provider.fault(provider="resend", kind=fault, count=1)
+    sent, other = report(maya), report(maya)
+    deliver([sent])
+    deliver([other])
+    grow_older(sent, hours=25)
+    for _ in range(3):
+        look_for_the_lost()
+        deliver([sent])
+    assert state_of(sent) in {"sent", "delivered"}
+    assert len(taken(provider)) == 2
+    assert not row_of(sent)["possible_duplicate"]
+
+
+def test_a_mail_in_doubt_is_not_sent_after_its_time(maya, provider):
+    provider.fault(provider="resend", kind="5xx_before", count=1)
     sent = report(maya)
     deliver([sent])
     with transaction() as connection:
-        execute(connection, "UPDATE attempts SET opened_at = opened_at - interval '25 hours'")
+        execute(connection, "UPDATE notifications SET expires_at = now()")
+    grow_older(sent, hours=1)
     for _ in range(3):
         look_for_the_lost()
-    assert state_of(sent) == "unknown" or not row_of(sent)["possible_duplicate"]
-    assert len(taken(provider)) == 1
+        deliver([sent])
+    assert state_of(sent) == "dead"
+    assert taken(provider) == []
+
+
+@pytest.mark.parametrize(
+    ("fault", "list_answers", "ends"),
+    [
+        ("5xx_before", True, (["twilio"], False)),
+        ("5xx_after", True, (["resend"], False)),
+        ("5xx_before", False, (["twilio"], True)),
+        ("5xx_after", False, (["resend", "twilio"], True)),
+    ],
+)
+def test_an_alert_whose_mail_stays_in_doubt_does_not_wait_for_its_provider_for_ever(
+    maya, provider, fault, list_answers, ends
+):
+    """Ends are who took it and whether it is marked; MINGUS_UNKNOWN_GIVE_UP_SECONDS is 5 minutes."""
+    provider.fault(provider="twilio", kind="429", count=1)
+    provider.fault(provider="resend", kind=fault)
+    sent = alert(maya)
+    deliver([sent])
+    look_for_the_lost()
+    assert state_of(sent) == "unknown", "first the repeat is tried"
+    if not list_answers:
+        provider.fault(provider="resend", kind="5xx_before", scope="read")
+    grow_older(sent, hours=0.1)
+    look_for_the_lost()
+    deliver([sent])
+    assert state_of(sent) in {"sent", "delivered"}
+    assert ([each["provider"] for each in taken(provider)], row_of(sent)["possible_duplicate"]) == ends
 
 
 def test_in_the_end_a_person_looks_at_what_nobody_can_say(maya, provider):
