@@ -1,12 +1,12 @@
 """process-failed-messages (every 15 minutes): what failed, why, which causes explain most of it, and one more chance.
 
 failures ─triage▶ class and act for each ─clusters▶ "explains 62 % …" ─act▶ replays, alarms ─show▶ tables, verdict
+What may be sent again, and what stays for a person, is decided by `delivery.triage`.
 """
 
-import random
 from collections.abc import Sequence
 from datetime import timedelta
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 from prefect import flow, task
 from prefect.cache_policies import NO_CACHE
@@ -18,13 +18,17 @@ from flows import artifacts
 from flows.links import web
 from flows.window import Hours, Window, WindowEnd, window_before
 
+if TYPE_CHECKING:
+    from delivery.triage import Triaged
+
+BY = "process-failed-messages"
 REPORT = "failures"
 ALARM = "failure_cause"
 NEEDS_A_PERSON = {"page_and_open_breaker", "quarantine_template_and_sender", "mend_our_bug_then_replay"}
 """Acts that no repetition replaces: they raise an alarm from five failures on."""
 LEAST_FOR_ALARM = 5
 
-MostReplays = Annotated[int, Field(ge=0, le=10_000)]
+MostReplays = Annotated[int, Field(ge=0, le=10_000, description="dead letters sent again, at most")]
 
 
 @flow(name="process-failed-messages", retries=2, retry_delay_seconds=5 * 60)
@@ -34,17 +38,18 @@ def process_failed_messages(
     """Triage of the failures of the `hours` hours before `end` (now when empty); replays happen only for now."""
     window = window_before(end, hours, utc_now())
     triaged, causes = judge(window)
-    replays = act(triaged, most_replays) if end is None else []
+    acted = act(triaged, most_replays) if end is None else None
     keep(window, triaged, causes)
-    show(window, triaged, causes, replays)
+    show(window, triaged, causes, acted)
     found = {
         "start": window.start.isoformat(),
         "end": window.end.isoformat(),
         "failures": sum(row["failures"] for row in triaged),
         "causes": [each.sentence() for each in causes],
-        "replayed": sum(each.count for each in replays),
+        "replayed": sum(acted.replayed.values()) if acted else 0,
+        "staying": sum(acted.staying.values()) if acted else 0,
     }
-    return Completed(message=finding(triaged, causes, replays), data=found)
+    return Completed(message=finding(triaged, causes, acted), data=found)
 
 
 @task(cache_policy=NO_CACHE, persist_result=False)
@@ -74,11 +79,11 @@ def judge(window: Window) -> tuple[list[dict[str, Any]], list[Any]]:
 
 
 @task(cache_policy=NO_CACHE, persist_result=False)
-def act(triaged: Sequence[dict[str, Any]], most: int) -> list[Any]:
-    """Replays what a repetition may mend, and raises alarms for what needs a person (`replays.Replay`)."""
+def act(triaged: Sequence[dict[str, Any]], most: int) -> "Triaged":
+    """Gives another life to what a repetition may mend, and raises alarms for what needs a person."""
     from analytics.alarm_store import Raised, settle_alarms
     from core.database import transaction
-    from flows.replays import replay
+    from delivery.triage import triage
 
     now = utc_now()
     with transaction() as connection:
@@ -96,7 +101,7 @@ def act(triaged: Sequence[dict[str, Any]], most: int) -> list[Any]:
             ],
             now=now,
         )
-        return replay(connection, now=now, most=most, rng=random.Random())
+    return triage(actor=BY, most=most, now=now)
 
 
 @task(cache_policy=NO_CACHE, persist_result=False)
@@ -125,7 +130,7 @@ def keep(window: Window, triaged: Sequence[dict[str, Any]], causes: Sequence[Any
 
 
 def show(
-    window: Window, triaged: Sequence[dict[str, Any]], causes: Sequence[Any], replays: Sequence[Any]
+    window: Window, triaged: Sequence[dict[str, Any]], causes: Sequence[Any], acted: "Triaged | None"
 ) -> None:
     """The triage table, the causes, and a verdict in words."""
     artifacts.table(
@@ -145,11 +150,11 @@ def show(
         about="Causes above the usual of the last 7 days (scan statistic)",
         empty="nothing unusual",
     )
-    artifacts.verdict("failure-verdict", verdict(window, triaged, causes, replays), about="Failures in words")
+    artifacts.verdict("failure-verdict", verdict(window, triaged, causes, acted), about="Failures in words")
 
 
 def verdict(
-    window: Window, triaged: Sequence[dict[str, Any]], causes: Sequence[Any], replays: Sequence[Any]
+    window: Window, triaged: Sequence[dict[str, Any]], causes: Sequence[Any], acted: "Triaged | None" = None
 ) -> str:
     """What a person should know about the failures, in Markdown."""
     total = sum(row["failures"] for row in triaged)
@@ -159,16 +164,33 @@ def verdict(
         "",
         *([f"- {each.sentence()}" for each in causes] or ["Nothing is above the usual of the last 7 days."]),
         "",
-        *(f"- {each.count:,} dead letters ({each.error_class}) have one more chance." for each in replays),
+        *_in_words(acted),
         f"\n[Failures]({web('failures')})",
     ]
     return "\n".join(lines)
 
 
-def finding(triaged: Sequence[dict[str, Any]], causes: Sequence[Any], replays: Sequence[Any]) -> str:
+def _in_words(acted: "Triaged | None") -> list[str]:
+    if acted is None:
+        return []
+    return [
+        *(
+            f"- {count:,} dead letters ({name}) have one more chance."
+            for name, count in acted.replayed.items()
+        ),
+        *(
+            f"- **{count:,} dead letters wait for a person**: {reason} ({error_class or 'no class'})."
+            for (error_class, reason), count in acted.staying.items()
+        ),
+    ]
+
+
+def finding(triaged: Sequence[dict[str, Any]], causes: Sequence[Any], acted: "Triaged | None" = None) -> str:
     """The run in one sentence."""
-    total, again = sum(row["failures"] for row in triaged), sum(each.count for each in replays)
+    total = sum(row["failures"] for row in triaged)
+    again, staying = (sum(each.values()) for each in (acted.replayed, acted.staying)) if acted else (0, 0)
+    letters = f"{again:,} dead letters have one more chance, {staying:,} wait for a person."
     if not total:
-        return f"Nothing failed; {again:,} dead letters have one more chance."
+        return f"Nothing failed; {letters}"
     cause = causes[0].sentence() if causes else "Nothing is above the usual."
-    return f"{total:,} failures of {len(triaged)} kinds; {again:,} dead letters have one more chance. {cause}"
+    return f"{total:,} failures of {len(triaged)} kinds; {letters} {cause}"

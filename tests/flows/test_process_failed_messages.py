@@ -1,6 +1,5 @@
 """process-failed-messages: triage, causes, and one more chance only where it can do no harm."""
 
-import random
 from datetime import timedelta
 
 import pytest
@@ -9,85 +8,44 @@ from core.clock import utc_now
 from core.database import rows, transaction
 from core.ids import new_id
 from flows import process_failed_messages as flow
-from flows.replays import replay
 from flows.window import slot_of, window_before
 
 
 @pytest.fixture
 def dead(store):
-    """dead("transient_network", …): a dead notification with an open dead letter of that class; returns its id."""
+    """dead("capacity"): a dead notification with an open dead letter of that class; returns its id."""
     store.execute("INSERT INTO users (id) VALUES ('user_maya')")
 
-    def bury(error_class, *, expires_in=timedelta(hours=5), attempt="retry_later", earlier=None):
+    def bury(error_class, reason="retries_exhausted"):
         notification = new_id()
         store.execute(
-            "INSERT INTO notifications (id, user_id, message_type, lane, state, payload_sealed, content_hash, deliver_after,"
-            " publish_after, expires_at) VALUES (%s, 'user_maya', 'payment_reminder', 'sms_daily', 'dead', '', '', now(), now(), now() + %s)",
-            (notification, expires_in),
+            "INSERT INTO notifications (id, user_id, message_type, lane, state, payload_sealed, content_hash, tries,"
+            " deliver_after, publish_after, expires_at)"
+            " VALUES (%s, 'user_maya', 'payment_reminder', 'sms_daily', 'dead', '', '', 2, now(), now(), now() + interval '5 hours')",
+            (notification,),
         )
         store.execute(
-            "INSERT INTO attempts (id, notification_id, fence, number, channel, provider, contact_point_id, key, outcome, closed_at)"
-            " VALUES (%s, %s, 1, 1, 'sms', 'twilio', %s, 'k', %s, CASE WHEN %s IS NULL THEN NULL ELSE now() END)",
-            (new_id(), notification, new_id(), attempt, attempt),
+            "INSERT INTO dead_letters (id, notification_id, reason, error_class) VALUES (%s, %s, %s, %s)",
+            (new_id(), notification, reason, error_class),
         )
-        for settled_as in filter(None, ["open", earlier]):
-            store.execute(
-                "INSERT INTO dead_letters (id, notification_id, reason, error_class, settled_at, settled_as)"
-                " VALUES (%s, %s, 'retries_exhausted', %s, CASE %s WHEN 'open' THEN NULL ELSE now() END, %s)",
-                (new_id(), notification, error_class, settled_as, "" if settled_as == "open" else settled_as),
-            )
         return notification
 
     return bury
 
 
-def replay_all(most=100):
-    with transaction() as connection:
-        return replay(connection, now=utc_now(), most=most, rng=random.Random(1))
-
-
-def state_of(notification):
-    with transaction() as connection:
-        return rows(
-            connection,
-            "SELECT state, deliver_after, expires_at FROM notifications WHERE id = %s",
-            (notification,),
-        )[0]
-
-
-@pytest.mark.parametrize("error_class", ["transient_network", "capacity", "unknown"])
-def test_a_bad_moment_of_a_provider_gets_one_more_chance_before_the_message_expires(dead, error_class):
-    notification = dead(error_class)
-    assert [(each.error_class, each.count) for each in replay_all()] == [(error_class, 1)]
-    state, due, expires = state_of(notification)
-    assert state == "accepted"
-    assert due < expires
-    assert replay_all() == []
-
-
-@pytest.mark.parametrize(
-    ("why", "given"),
-    [
-        ("it has expired", {"error_class": "transient_network", "expires_in": timedelta(minutes=-1)}),
-        ("it may have been sent", {"error_class": "unknown", "attempt": "unknown"}),
-        ("its attempt is still open", {"error_class": "transient_network", "attempt": None}),
-        ("it was replayed before", {"error_class": "capacity", "earlier": "replayed"}),
-        ("our own code is at fault", {"error_class": "ours"}),
-        ("the address is dead", {"error_class": "permanent_address"}),
-        ("the person has opted out", {"error_class": "permanent_consent"}),
-        ("the content was refused", {"error_class": "content_policy"}),
-    ],
-)
-def test_a_dead_letter_stays_dead_because(dead, why, given):
-    notification = dead(**given)
-    assert replay_all() == [], why
-    assert state_of(notification)[0] == "dead"
-
-
-def test_no_more_are_replayed_at_once_than_asked_for(dead):
-    for _ in range(5):
-        dead("capacity")
-    assert [each.count for each in replay_all(most=2)] == [2]
+def test_what_a_bad_moment_killed_has_one_more_chance_and_our_own_mistakes_raise_an_alarm(dead, store):
+    busy, ours = dead("capacity"), dead("ours", "render_failed: amount")
+    acted = flow.act.fn([], 100)
+    assert (acted.replayed, acted.staying) == ({"capacity": 1}, {("ours", "render_failed: amount"): 1})
+    store.execute("SELECT id::text, state, tries FROM notifications ORDER BY state")
+    assert store.fetchall() == [(str(busy), "accepted", 0), (str(ours), "dead", 2)]
+    store.execute("SELECT actor, action, subject FROM audit_entries")
+    assert store.fetchall() == [("process-failed-messages", "dead_letter.replay", str(busy))]
+    store.execute("SELECT name, subject FROM alarms WHERE ended_at IS NULL")
+    assert store.fetchall() == [("dead_letters", "ours/render_failed: amount")]
+    told = flow.verdict(window_before(None, 24, utc_now()), [], [], acted)
+    assert "1 dead letters (capacity) have one more chance" in told
+    assert "1 dead letters wait for a person**: render_failed: amount (ours)" in told
 
 
 @pytest.fixture
@@ -133,4 +91,4 @@ def test_a_failure_without_a_class_is_given_one_by_its_code(failing):
 def test_a_window_in_which_nothing_failed_says_so(database):
     window = window_before(None, 24, utc_now())
     assert flow.judge.fn(window) == ([], [])
-    assert "Nothing failed." in flow.verdict(window, [], [], [])
+    assert "Nothing failed." in flow.verdict(window, [], [])

@@ -1,7 +1,6 @@
 """Dead letters: listed, replayed through the whole pipeline, discarded, triaged; and the audit chain of all that."""
 
-import random
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import psycopg2
 import pytest
@@ -52,6 +51,12 @@ def dead(notification_id, error_class=ErrorClass.TRANSIENT_NETWORK, reason="retr
 def chain():
     with transaction() as connection:
         return rows(connection, "SELECT actor, action, subject FROM audit_entries ORDER BY seq")
+
+
+def open_alarms():
+    with transaction() as connection:
+        found = rows(connection, "SELECT subject FROM alarms WHERE ended_at IS NULL ORDER BY subject")
+    return [subject for (subject,) in found]
 
 
 def test_a_replayed_letter_is_sent_with_all_its_retries_and_stands_in_the_audit_chain(maya, provider):
@@ -171,14 +176,86 @@ def test_triage_gives_one_more_life_to_what_a_bad_moment_killed_and_leaves_the_r
     dead(busy, ErrorClass.CAPACITY)
     dead(ours, ErrorClass.OURS, "render_failed: amount")
     dead(account, ErrorClass.PROVIDER_ACCOUNT, "403")
-    done = triage(actor="triage", rng=random.Random(1))
+    done = triage(actor="triage")
     assert done.replayed == {"transient_network": 1, "capacity": 1}
     assert done.staying == {("ours", "render_failed: amount"): 1, ("provider_account", "403"): 1}
+    assert open_alarms() == ["ours/render_failed: amount", "provider_account/403"]
+    assert [(actor, action) for actor, action, _ in chain()] == [("triage", "dead_letter.replay")] * 2
+    assert {row_of(each)["tries"] for each in (bad_moment, busy)} == {0}
     let_time_pass()
     deliver([bad_moment, busy, ours, account])
     assert len(taken(provider)) == 2
     dead(bad_moment)
-    assert triage(actor="triage").staying["transient_network", "had_its_lives"] == 1
+    again = triage(actor="triage")
+    assert (again.replayed, again.staying["transient_network", "retries_exhausted"]) == ({}, 1)
+
+
+def test_an_alarm_about_dead_letters_ends_when_a_person_has_settled_them(maya):
+    letter = dead(report(maya), ErrorClass.OURS, "render_failed: amount")
+    triage(actor="triage")
+    assert open_alarms() == ["ours/render_failed: amount"]
+    dead_letters.discard([letter], actor="maya's engineer")
+    triage(actor="triage")
+    assert open_alarms() == []
+
+
+@pytest.mark.parametrize(
+    ("error_class", "spoilt", "needs_a_person"),
+    [
+        ("transient_network", "UPDATE notifications SET expires_at = now() - interval '1 s'", False),
+        ("unknown", "UPDATE attempts SET outcome = 'unknown'", True),
+        ("transient_network", "UPDATE attempts SET closed_at = NULL, outcome = NULL", True),
+        ("ours", "", True),
+        ("permanent_consent", "", True),
+        ("content_policy", "", True),
+        ("provider_account", "", True),
+    ],
+    ids=[
+        "expired",
+        "may have been sent",
+        "still open",
+        "our code",
+        "opted out",
+        "refused content",
+        "account",
+    ],
+)
+def test_triage_leaves_a_letter_alone(maya, provider, error_class, spoilt, needs_a_person):
+    provider.fault(provider="resend", kind="429", params={"retry_after": 1})
+    sent = report(maya)
+    deliver([sent])
+    dead(sent, error_class)
+    if spoilt:
+        with transaction() as connection:
+            execute(connection, spoilt)
+    done = triage(actor="triage")
+    assert done.replayed == {}
+    assert state_of(sent) == "dead"
+    assert bool(open_alarms()) is needs_a_person
+
+
+def test_letters_that_stay_do_not_hide_those_that_can_be_helped(maya):
+    old = dead(report(maya))
+    for _ in range(5):
+        dead(report(maya), ErrorClass.OURS, "render_failed: amount")
+        tired = report(maya)
+        dead(tired)
+        dead(tired)
+    assert triage(actor="triage", most=1).replayed == {"transient_network": 1}
+    assert old not in {each.id for each in open_letters()}
+
+
+def test_triage_begins_with_what_expires_soonest_and_spreads_the_rest(maya):
+    soon = utc_now() + timedelta(minutes=2)
+    later = [report(maya) for _ in range(19)]
+    first = report(maya, expires_at=soon)
+    for each in [*later, first]:
+        dead(each, ErrorClass.CAPACITY)
+    assert triage(actor="triage", now=(now := utc_now())).replayed == {"capacity": 20}
+    due = [datetime.fromisoformat(row_of(each)["deliver_after"]) for each in [first, *later]]
+    assert due[0] == now
+    assert max(due) > now + timedelta(minutes=15)
+    assert max(due) < now + timedelta(minutes=30)
 
 
 def test_triage_sends_by_the_other_channel_when_the_address_is_dead(maya, provider):
