@@ -1,16 +1,17 @@
 """What must hold when the dust has settled: I1 to I10 of docs/architecture.md, from the rows and from the provider's ledger."""
 
 import time
-from collections import Counter
-from collections.abc import Collection, Mapping
+from collections import defaultdict
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import date
+from datetime import date, datetime
 from typing import Any
 from uuid import UUID
 
 import orjson
 import psutil
 
+from benchmarks.chaos.people import alerts_come_first, sent_after_leaving
 from benchmarks.chaos.world import WORKERS, World
 from core.database import rows, transaction
 from core.redis import client
@@ -21,6 +22,8 @@ from delivery import audit, counters, lifecycle
 CANARIES = (b"canary", b"Canaryname", b"+15122")
 HANDED_OVER = frozenset({"sent", "delivered", "bounced", "complained"})
 ENDED = frozenset({"failed", "skipped", "dead"})
+LEFT = frozenset({"consent_withdrawn"})
+"""Why what was accepted for people who leave (`benchmarks.chaos.people`) is rightly not sent."""
 MOST_FILES = 400
 
 
@@ -66,8 +69,11 @@ def check(world: World, campaign: str, accepted: Collection[UUID], *, may_end: C
             f"SELECT id, state, reason, possible_duplicate FROM notifications WHERE campaign = '{campaign}'"
         )
     }
-    at_provider = _at_provider(world)
-    _fate(found, states, at_provider, accepted, may_end)
+    taken, strangers = _at_provider(world)
+    if strangers:
+        found.broken.append(f"I3 {strangers} sent whose intent was never committed")
+    _fate(found, states, taken, accepted, {*may_end, *LEFT})
+    found.broken += sent_after_leaving(world, taken) + alerts_come_first(world, campaign)
     _legal_moves(found, world)
     _audit_chain(found)
     _counters(found, world)
@@ -79,13 +85,13 @@ def check(world: World, campaign: str, accepted: Collection[UUID], *, may_end: C
 def _fate(
     found: Found,
     states: Mapping[UUID, tuple[Any, ...]],
-    at_provider: Mapping[UUID, int],
+    at_provider: Mapping[UUID, Sequence[datetime]],
     accepted: Collection[UUID],
     may_end: Collection[str],
 ) -> None:
     for each in accepted:
         state, reason, marked = states.get(each, ("missing", "", False))
-        taken = at_provider.get(each, 0)
+        taken = len(at_provider.get(each, ()))
         if state in ENDED and not taken:
             found.given_up[reason or state] = found.given_up.get(reason or state, 0) + 1
             if reason not in may_end:
@@ -108,20 +114,24 @@ def _fate(
         found.broken.append(f"I2 {len(strangers)} rows that no caller was told of")
 
 
-def _at_provider(world: World) -> Counter[UUID]:
-    """Notification → how often a provider has taken it, by the provider's own ledger on disk."""
+def _at_provider(world: World) -> tuple[dict[UUID, list[datetime]], int]:
+    """Notification → when a provider has taken it, by the provider's own ledger on disk; and how many nobody knows of."""
     with transaction() as connection:
         attempts = {
             str(row[0]): row[1] for row in rows(connection, "SELECT id, notification_id FROM attempts")
         }
-    taken: Counter[UUID] = Counter()
+    taken: dict[UUID, list[datetime]] = defaultdict(list)
+    strangers = 0
     with (world.var / "sandbox" / "ledger.jsonl").open("rb") as lines:
         for line in lines:
             message = orjson.loads(line)
-            notification = attempts.get(_attempt_of(message))
-            if message["outcome"] == "accepted" and notification is not None:
-                taken[notification] += 1
-    return taken
+            if message["outcome"] != "accepted":
+                continue
+            if notification := attempts.get(_attempt_of(message)):
+                taken[notification].append(datetime.fromisoformat(message["at"]))
+            else:
+                strangers += 1
+    return taken, strangers
 
 
 def _attempt_of(message: Mapping[str, Any]) -> str:

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from uuid import UUID
 
+from benchmarks.chaos.people import leaving
 from benchmarks.chaos.world import World
 from core.errors import NotAccepted
 from delivery import Refused, Request, accept_many
@@ -61,7 +62,10 @@ def accept(load: Load, wanted: Sequence[Request], *, for_seconds: float = 60.0) 
 def feeding(
     world: World, campaign: str, total: int, *, over_seconds: float, mix: Sequence[str] = MIX
 ) -> Iterator[Load]:
-    """Accept `total` messages during the block, evenly over about `over_seconds`; all are in when it ends."""
+    """Accept `total` messages during the block, evenly over about `over_seconds`; all are in when it ends.
+
+    In the middle of it some people leave.
+    """
     load = Load()
     size = max(10, min(200, total // 10))
     failed: list[BaseException] = []
@@ -78,8 +82,9 @@ def feeding(
 
     thread = threading.Thread(target=feed, name="feeding", daemon=True)
     thread.start()
-    yield load
-    thread.join()
+    with leaving(world, after_seconds=over_seconds / 2):
+        yield load
+        thread.join()
     if failed:
         raise failed[0]
 

@@ -11,6 +11,7 @@ import urllib.request
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -74,9 +75,11 @@ class World:
 
     stack: Stack
     dice: random.Random
-    people: Sequence[str]
+    people: list[str]
     say: Callable[[str], None]
     kills: int = 0
+    left: dict[str, datetime | None] = field(default_factory=dict)
+    """Who has unsubscribed, and since when surely."""
     _ready_lines: dict[str, int] = field(default_factory=dict)
 
     @property
