@@ -2,7 +2,7 @@
 
 send_x.delay(user_id=…, alert_data=…)
   ├─ accept: validated, deduplicated, committed (a clear typed error here, or it is durable)
-  ├─ publish the notification's id on its lane (Redis away: the relay does it later)
+  ├─ publish the notification's id on its lane (Redis away, or a bulk lane full: the relay does it later)
   └─ worker: deliver([id]) → True when handed over or safely waiting, False when it will not be sent
 """
 
@@ -28,6 +28,7 @@ from delivery import deliver, ledger
 from delivery.catalog import MessageType, message_type
 from delivery.holding import note_crash
 from delivery.intake import Accepted, Request, accept
+from tasks.room import is_full
 
 log = logging.getLogger(__name__)
 
@@ -58,12 +59,15 @@ class NotificationTask(Task):  # type: ignore[misc]
         **options: Any,
     ) -> AsyncResult:
         """Accept, then publish the id; `countdown`, `eta` and `expires` become columns, never Celery ETAs."""
-        accepted, due = self._accept(args or (), kwargs or {}, options)
+        left_to_relay = is_full(self.row.lane)
+        accepted, due = self._accept(
+            args or (), kwargs or {}, options, relay_after=0.0 if left_to_relay else RELAY_LEAVES_SECONDS
+        )
         task_id = str(accepted.notification_id)
         result = self.AsyncResult(task_id)
         crash_point("before_publish")
         try:
-            if due > utc_now():
+            if left_to_relay or due > utc_now():
                 self.backend.store_result(task_id, True, "SUCCESS")
             else:
                 super().apply_async(
@@ -78,7 +82,12 @@ class NotificationTask(Task):  # type: ignore[misc]
 
     def send_now(self, user_id: str, payload: Mapping[str, Any]) -> bool:
         """Accept and deliver in this process: what a plain call of the task does."""
-        request = Request(user_id=user_id, message_type=self.message_type_name, payload=payload)
+        request = Request(
+            user_id=user_id,
+            message_type=self.message_type_name,
+            payload=payload,
+            idempotency_key=_key_in(payload),
+        )
         return deliver_one(accept(request, relay_after=RELAY_LEAVES_SECONDS).notification_id)
 
     def __call__(self, *args: Any, **kwargs: Any) -> bool:
@@ -89,7 +98,7 @@ class NotificationTask(Task):  # type: ignore[misc]
         return bool(self.run(*args, **kwargs))
 
     def _accept(
-        self, args: Sequence[Any], kwargs: Mapping[str, Any], options: dict[str, Any]
+        self, args: Sequence[Any], kwargs: Mapping[str, Any], options: dict[str, Any], *, relay_after: float
     ) -> tuple[Accepted, datetime]:
         user_id, payload = self._arguments(args, kwargs)
         now = utc_now()
@@ -97,17 +106,15 @@ class NotificationTask(Task):  # type: ignore[misc]
         if (countdown := options.pop("countdown", None)) is not None:
             due = _instant("countdown", countdown, now) or now
         key = options.pop("idempotency_key", None)
-        if isinstance(payload, Mapping) and key is None:
-            key = payload.get("idempotency_key")
         request = Request(
             user_id=user_id,
             message_type=self.message_type_name,
             payload=payload,
-            idempotency_key=key,
+            idempotency_key=_key_in(payload) if key is None else key,
             deliver_after=due if due > now else None,
             expires_at=_instant("expires", options.pop("expires", None), now),
         )
-        return accept(request, relay_after=RELAY_LEAVES_SECONDS, now=now), due
+        return accept(request, relay_after=relay_after, now=now), due
 
     def _arguments(self, args: Sequence[Any], kwargs: Mapping[str, Any]) -> tuple[Any, Any]:
         try:
@@ -144,6 +151,10 @@ def deliver_safely(ids: Sequence[UUID]) -> None:
         reference = uuid.uuid4().hex
         log.exception("delivery_crashed", extra={"notification": str(ids[0]), "trace_reference": reference})
         note_crash(ids[0], trace_reference=reference)
+
+
+def _key_in(payload: Any) -> Any:
+    return payload.get("idempotency_key") if isinstance(payload, Mapping) else None
 
 
 _PASSED_ON = ("headers", "producer", "connection", "link", "link_error", "reply_to")

@@ -1,7 +1,5 @@
-"""The relay: every second, what is due in Postgres goes to its lane in chunks; what was lost is brought back.
-
-Back-pressure: a bulk lane is filled only up to a mark and not at all while Redis is short of memory; the critical
-lane is never held back.
+"""The relay: every second, what is due in Postgres goes to its lane in chunks, as far as there is room; what was lost
+is brought back.
 """
 
 import logging
@@ -10,27 +8,16 @@ from collections.abc import Iterator, Sequence
 from uuid import UUID
 
 from core.crash_points import crash_point
-from core.redis import REDIS_AWAY, client
-from core.settings import settings
 from core.stopping import is_stopping
-from core.vocabulary import Lane
 from delivery import recovery, unknowns
 from delivery.recovery import Due
 from tasks.app import RELAY_SECONDS, app
 from tasks.base import BROKER_AWAY
 from tasks.chunk import deliver_chunk
+from tasks.room import chunk_size, room
 from tasks.single_flight import single_flight
 
 log = logging.getLogger(__name__)
-
-CHUNKS_AHEAD = 40
-"""How many chunks a bulk lane may hold in Redis."""
-CRITICAL_AHEAD = 2000
-"""How many messages the critical lane may hold: behind so many, an id that is published again would only add to them."""
-MOST_AT_ONCE = 5000
-CRITICAL_CHUNK = 10
-"""Critical alerts travel in small chunks: one slow call delays few others."""
-MEMORY_MARK = 0.85
 
 
 @app.task(name="tasks.publish_due")
@@ -39,7 +26,7 @@ def publish_due() -> None:
     """Publish what is due, for as long as there is room and this second lasts."""
     until = time.monotonic() + RELAY_SECONDS
     while time.monotonic() < until and not is_stopping():
-        published = sum(_publish(lane, found) for lane, found in recovery.due(_room()).items())
+        published = sum(_publish(lane, found) for lane, found in recovery.due(room()).items())
         if published == 0:
             return
 
@@ -58,34 +45,9 @@ def resolve_unknown() -> None:
     unknowns.resolve_unknown()
 
 
-def _room() -> dict[str, int]:
-    """Lane → how many notifications may be published now."""
-    chunk = settings().chunk_size
-    broker = client(settings().broker_url)
-    try:
-        room = {Lane.SMS_CRITICAL: (CRITICAL_AHEAD - int(broker.llen(Lane.SMS_CRITICAL))) * CRITICAL_CHUNK}
-        if _memory_is_short(broker.info("memory")):
-            log.warning("redis_memory_short")
-        else:
-            room |= {
-                lane: (CHUNKS_AHEAD - int(broker.llen(lane))) * chunk
-                for lane in Lane
-                if lane is not Lane.SMS_CRITICAL
-            }
-    except REDIS_AWAY:
-        return {}
-    return {str(lane): min(size, MOST_AT_ONCE) for lane, size in room.items()}
-
-
-def _memory_is_short(info: dict[str, int]) -> bool:
-    limit = int(info.get("maxmemory", 0))
-    return limit > 0 and int(info["used_memory"]) > MEMORY_MARK * limit
-
-
 def _publish(lane: str, found: Sequence[Due]) -> int:
     """How many were published; what the broker did not take is due again at once."""
-    size = CRITICAL_CHUNK if lane == Lane.SMS_CRITICAL else settings().chunk_size
-    chunks = list(_chunks(found, size))
+    chunks = list(_chunks(found, chunk_size(lane)))
     done = 0
     with app.producer_or_acquire() as producer:
         for number, chunk in enumerate(chunks):

@@ -12,9 +12,10 @@ from core.ids import new_id
 from core.models import seal
 from core.vocabulary import Lane
 from delivery import recovery
+from delivery.catalog import catalog
 from delivery.intake import PAYLOAD_PLACE
 from delivery.recovery import recover_lapsed
-from tasks import relay
+from tasks import relay, room, send_critical_financial_alert, send_educational_content
 from tasks.single_flight import single_flight
 from tests.delivery.stage import person
 from tests.reliability.story import QUICK, let_time_pass
@@ -75,12 +76,12 @@ def test_a_bulk_lane_is_filled_up_to_its_mark_and_the_critical_one_beyond(waitin
     waiting(Lane.SMS_CRITICAL, 600, "critical_financial")
     for _ in range(3):
         relay.publish_due()
-    assert redis.llen(Lane.EMAIL_EDUCATION) == relay.CHUNKS_AHEAD
+    assert redis.llen(Lane.EMAIL_EDUCATION) == room.CHUNKS_AHEAD
     assert sum(map(len, carried(redis, Lane.SMS_CRITICAL))) == 600
 
 
 def test_a_dead_critical_worker_does_not_let_its_queue_grow_without_end(waiting, redis, monkeypatch):
-    monkeypatch.setattr(relay, "CRITICAL_AHEAD", 5)
+    monkeypatch.setattr(room, "CRITICAL_AHEAD", 5)
     waiting(Lane.SMS_CRITICAL, 30, "critical_financial")
     for _ in range(10):
         relay.publish_due()
@@ -89,7 +90,7 @@ def test_a_dead_critical_worker_does_not_let_its_queue_grow_without_end(waiting,
 
 
 def test_while_redis_is_short_of_memory_only_critical_is_published(waiting, redis, monkeypatch):
-    monkeypatch.setattr(relay, "_memory_is_short", lambda _: True)
+    monkeypatch.setattr(room, "_memory_is_short", lambda _: True)
     waiting(Lane.EMAIL_EDUCATION, 30)
     waiting(Lane.SMS_CRITICAL, 30, "critical_financial")
     relay.publish_due()
@@ -97,9 +98,33 @@ def test_while_redis_is_short_of_memory_only_critical_is_published(waiting, redi
     assert sum(map(len, carried(redis, Lane.SMS_CRITICAL))) == 30
 
 
+@pytest.fixture
+def looked_at_each_time(monkeypatch):
+    monkeypatch.setattr(room, "LOOK_AGAIN_SECONDS", 0.0)
+    monkeypatch.setattr(room, "_seen", (0.0, frozenset()))
+
+
+@pytest.mark.usefixtures("looked_at_each_time")
+@pytest.mark.parametrize("why", ["the lane is full", "memory is short"])
+def test_a_service_that_sends_bulk_one_by_one_does_not_fill_redis_either(waiting, redis, monkeypatch, why):
+    waiting(Lane.EMAIL_EDUCATION, 0)
+    if why == "memory is short":
+        monkeypatch.setattr(room, "_memory_is_short", lambda _: True)
+    lesson, alert = (dict(catalog()[name].example) for name in ("educational_content", "critical_financial"))
+    results = [send_educational_content.delay("user_maya", lesson) for _ in range(room.CHUNKS_AHEAD + 5)]
+    held = redis.llen(Lane.EMAIL_EDUCATION)
+    assert held == (0 if why == "memory is short" else room.CHUNKS_AHEAD)
+    assert results[-1].get(timeout=5) is True, "safely waiting"
+    send_critical_financial_alert.delay("user_maya", alert)
+    assert redis.llen(Lane.SMS_CRITICAL) == 1, "an alert is never held back"
+    with transaction() as connection:
+        ((due,),) = rows(connection, "SELECT count(*) FROM notifications WHERE publish_after <= now()")
+    assert due == room.CHUNKS_AHEAD + 5 - held, "the relay takes them as soon as there is room"
+
+
 @pytest.mark.parametrize(("used", "limit", "short"), [(90, 100, True), (80, 100, False), (90, 0, False)])
 def test_memory_is_short_from_the_mark_on_and_never_without_a_limit(used, limit, short):
-    assert relay._memory_is_short({"used_memory": used, "maxmemory": limit}) is short
+    assert room._memory_is_short({"used_memory": used, "maxmemory": limit}) is short
 
 
 def test_what_a_broker_did_not_take_is_due_again_at_once(waiting, redis, configure, monkeypatch):
@@ -132,7 +157,7 @@ def test_the_relay_takes_twenty_thousand_rows_a_second(waiting):
     waiting(Lane.EMAIL_EDUCATION, 20_000)
     began = time.process_time(), time.monotonic()
     taken = 0
-    while found := recovery.due({Lane.EMAIL_EDUCATION: relay.MOST_AT_ONCE})[Lane.EMAIL_EDUCATION]:
+    while found := recovery.due({Lane.EMAIL_EDUCATION: room.MOST_AT_ONCE})[Lane.EMAIL_EDUCATION]:
         taken += len(found)
     ours, whole = time.process_time() - began[0], time.monotonic() - began[1]
     assert taken == 20_000
