@@ -9,7 +9,7 @@ MingusError
 │   ├── MissingVariable      the template names what the data lacks
 │   └── InvalidAddress       not a phone number or mail address
 ├── IdempotencyConflict      the same key came with other content
-├── NotAccepted              the truth could not be written: nothing was accepted, try again
+├── NotAccepted              the truth could not be written, or not surely: try again under the same key
 ├── InvalidSignature         a callback that its provider did not sign
 └── SealBroken               a sealed value that was moved, changed or sealed under an unknown key
 """
@@ -60,7 +60,10 @@ class IdempotencyConflict(MingusError):
 
 
 class NotAccepted(MingusError):
-    """The database did not take the notification: nothing was stored, nothing will be sent; try again."""
+    """The database did not confirm the notification: try again, under an idempotency key.
+
+    Nothing was stored, unless the connection was lost in the very moment of the commit: then the key finds it.
+    """
 
 
 class InvalidSignature(MingusError):

@@ -18,7 +18,8 @@ from delivery import ledger
 from delivery.catalog import MessageType, message_type
 from delivery.content import validate_payload
 
-MAX_KEY = 255
+MOST_CHARACTERS = 255
+"""Of a user's id, an idempotency key, a campaign."""
 PAYLOAD_PLACE = "notifications.payload"
 SCHEDULED = "scheduled"
 """The reason of what was accepted for a later time, until it is judged."""
@@ -97,7 +98,7 @@ def accept_many(
             found = ledger.insert(connection, drafts, relay_after=relay_after)
     except DATABASE_AWAY as error:
         raise NotAccepted(
-            "the database did not take the notification: nothing is stored, try again"
+            "the database did not confirm the notification: try again, with an idempotency_key so that it can't be stored twice"
         ) from error
     for place, draft in zip(places, drafts, strict=True):
         notification_id, stored_hash = found[draft.id]
@@ -115,14 +116,14 @@ def accept_many(
 
 def _draft(request: Request, now: datetime) -> ledger.Draft:
     row = message_type(request.message_type)
-    if not isinstance(request.user_id, str) or not request.user_id:
-        raise InvalidRequest("user_id", "give the user's id as a non-empty string")
+    _check_word("user_id", request.user_id)
     if not isinstance(request.payload, Mapping):
         raise InvalidRequest(
             row.payload, f"must be an object of names and values, not {type(request.payload).__name__}"
         )
-    if request.idempotency_key is not None and not 0 < len(request.idempotency_key) <= MAX_KEY:
-        raise InvalidRequest("idempotency_key", f"must have 1 to {MAX_KEY} characters")
+    for name, word in (("idempotency_key", request.idempotency_key), ("campaign", request.campaign)):
+        if word is not None:
+            _check_word(name, word)
     validate_payload(row, request.payload)
     plain = orjson.dumps(dict(request.payload), default=str, option=orjson.OPT_SORT_KEYS)
     deliver_after, expires_at = _times(request, row, now)
@@ -140,6 +141,13 @@ def _draft(request: Request, now: datetime) -> ledger.Draft:
         expires_at=expires_at,
         reason=SCHEDULED if deliver_after > now else "",
     )
+
+
+def _check_word(field: str, word: object) -> None:
+    if not isinstance(word, str) or not 0 < len(word) <= MOST_CHARACTERS:
+        raise InvalidRequest(field, f"must be a text of 1 to {MOST_CHARACTERS} characters")
+    if not word.isprintable():
+        raise InvalidRequest(field, "must not hold control characters, line ends or lone surrogates")
 
 
 def _times(request: Request, row: MessageType, now: datetime) -> tuple[datetime, datetime]:

@@ -7,11 +7,10 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from core.database import rows, transaction
-from core.errors import IdempotencyConflict
 from core.ids import new_id
 from core.stopping import carry_on, stop_soon
 from core.vocabulary import Channel, State
-from delivery import Request, accept, accept_many, deliver, dispatcher, ledger, providers, recovery
+from delivery import deliver, dispatcher, ledger, providers, recovery
 from delivery.messages import RenderedMessage, Transmission
 from delivery.receipts import apply_waiting
 from delivery.recovery import recover_lapsed
@@ -334,34 +333,3 @@ def test_what_was_too_late_to_send_is_due_again_without_a_try_counted(maya, prov
     assert taken(provider) == []
     assert (state_of(sent), row_of(sent)["tries"]) == ("accepted", 0)
     assert [each["code"] for each in attempts_of(sent)] == ["lease_over"]
-
-
-def test_a_thousand_calls_with_the_same_key_make_one_row(maya, configure):
-    configure(MINGUS_DATABASE_POOL_SIZE="30")
-    payload = {"template": "Critical: {message}", "message": "Overdraft", "urgency": "high"}
-    request = Request(user_id=maya, message_type="critical_financial", payload=payload, idempotency_key="k")
-    with ThreadPoolExecutor(25) as threads:
-        results = list(threads.map(lambda _: accept(request), range(1000)))
-    assert len({each.notification_id for each in results}) == 1
-    assert sum(each.is_new for each in results) == 1
-    with pytest.raises(IdempotencyConflict):
-        accept(
-            Request(
-                user_id=maya,
-                message_type="critical_financial",
-                payload=payload | {"message": "x"},
-                idempotency_key="k",
-            )
-        )
-
-
-def test_batches_with_the_same_keys_in_opposite_orders_do_not_block_each_other(maya, configure):
-    payload = {"template": "Critical: {message}", "message": "Overdraft", "urgency": "high"}
-    batch = [
-        Request(user_id=maya, message_type="critical_financial", payload=payload, idempotency_key=f"k{n}")
-        for n in range(200)
-    ]
-    with ThreadPoolExecutor(8) as threads:
-        results = list(threads.map(accept_many, [batch, batch[::-1]] * 8))
-    ids = {frozenset(each.notification_id for each in result) for result in results}
-    assert len(ids) == 1
