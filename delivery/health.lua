@@ -1,5 +1,5 @@
 -- KEYS: one hash per provider. ARGV[1] = ask | record, then per key: good, bad, misconfigured, jitter.
--- Hash: slot (10 s number), good, bad, good0, bad0 (the slot before), open_until (ms), opened (times in a row).
+-- Hash: slot (15 s number), good, bad, good0, bad0 (the slot before), open_until (ms), opened (times in a row).
 local clock = redis.call('TIME')
 local now = clock[1] * 1000 + math.floor(clock[2] / 1000)
 local SLOT, ENOUGH, SHARE, FIRST, LONGEST, PROBE = 15000, 5, 0.5, 5000, 60000, 10000

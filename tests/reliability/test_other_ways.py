@@ -1,14 +1,15 @@
 """Retries, fallback between channels, and the circuit breaker."""
 
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
 
 from core.clock import utc_now
 from core.database import execute, rows, transaction
-from core.vocabulary import EventKind
-from delivery import deliver, health, retry_budget
-from delivery.catalog import catalog
+from core.vocabulary import Channel, EventKind
+from delivery import Request, accept, deliver, health, retry_budget
+from delivery.catalog import MESSAGE_TYPES, catalog
 from delivery.health import Calls, Health
 from delivery.messages import DeliveryEvent
 from delivery.receipts import apply_waiting, receive
@@ -132,6 +133,60 @@ def test_a_failure_of_the_text_changes_nothing_once_the_mail_is_out(maya, provid
     let_time_pass()
     deliver([sent])
     assert channels(provider) == ["twilio", "resend"]
+
+
+@pytest.fixture
+def reminder(maya, configure, monkeypatch):
+    """An accepted payment reminder of a catalog in which reminders go by mail first, then by text."""
+    by_mail_first = [
+        replace(row, channels=(Channel.EMAIL, Channel.SMS), window=False)
+        if row.name == "payment_reminder"
+        else row
+        for row in MESSAGE_TYPES
+    ]
+    monkeypatch.setattr("delivery.catalog.MESSAGE_TYPES", by_mail_first)
+    configure()
+    payload = dict(catalog()["payment_reminder"].example)
+    return accept(Request(user_id=maya, message_type="payment_reminder", payload=payload)).notification_id
+
+
+@pytest.mark.parametrize("kind", [EventKind.FAILED, EventKind.BOUNCED_HARD, EventKind.BOUNCED_SOFT])
+def test_an_urgent_mail_that_bounced_is_followed_by_a_text(reminder, provider, kind):
+    deliver([reminder])
+    assert channels(provider) == ["resend"]
+    told(reminder, kind, "Permanent")
+    let_time_pass()
+    deliver([reminder])
+    assert channels(provider)[-1] == "twilio"
+    assert state_of(reminder) in {"sent", "delivered"}
+    assert not row_of(reminder)["possible_duplicate"]
+
+
+def test_an_urgent_mail_that_is_refused_goes_by_text_at_once(reminder, provider):
+    provider.fault(provider="resend", kind="429", params={"status": 422, "code": "invalid_to_address"})
+    deliver([reminder])
+    assert channels(provider) == ["twilio"]
+
+
+def test_an_urgent_mail_whose_retries_are_used_up_goes_by_text(reminder, provider):
+    provider.fault(provider="resend", kind="429")
+    for _ in range(catalog()["payment_reminder"].retries):
+        deliver([reminder])
+        assert (state_of(reminder), channels(provider)) == ("accepted", [])
+        let_time_pass()
+        health.reset("resend")
+    deliver([reminder])
+    assert channels(provider) == ["twilio"]
+
+
+def test_an_urgent_mail_in_doubt_does_not_go_by_text_too(reminder, provider):
+    provider.fault(provider="resend", kind="5xx_after", count=1)
+    deliver([reminder])
+    let_time_pass()
+    deliver([reminder])
+    assert state_of(reminder) == "unknown"
+    look_for_the_lost()
+    assert channels(provider) == ["resend"]
 
 
 def test_when_no_way_is_left_the_alert_has_failed_and_says_so(maya, provider):
