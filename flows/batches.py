@@ -8,14 +8,14 @@ whoever has a notification under `type:period:user` is passed over.
 
 import random
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from decimal import Decimal
 from functools import lru_cache, partial
 from multiprocessing import get_context
-from typing import Any, cast
+from typing import cast
 from uuid import UUID
 
 from prefect import get_run_logger, task
@@ -28,6 +28,8 @@ from delivery import Refused, Request, accept_many
 from delivery.catalog import message_type
 from delivery.keys import period_key
 from flows.audience import Recipient
+from flows.batch_isolation import decided
+from flows.batch_values import Draft, LeftOut, Prepare
 from flows.dry_runs import DryRun
 from flows.send_times import at_better_hours
 
@@ -37,41 +39,12 @@ ALREADY = "already accepted"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Draft:
-    """What a person gets; `period` and `campaign` when they differ from the batch's, `deliver_after` when it may wait.
-
-    `note` is something about it that the run's table should count.
-    """
-
-    user_id: str
-    payload: dict[str, Any]
-    period: str | None = None
-    deliver_after: datetime | None = None
-    campaign: str | None = None
-    note: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class LeftOut:
-    """Why a person gets nothing; the reason names no personal data.
-
-    `expected` when that is how it should be (there is nothing to tell them), so that nobody has to look into it.
-    """
-
-    user_id: str
-    reason: str
-    expected: bool = False
-
-
-Prepare = Callable[[Sequence[Recipient]], Iterable[Draft | LeftOut]]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Batch:
     """One batch: a message type, the period that it speaks about, and how a chunk of people is prepared.
 
     `once` False means that people may get several messages of the type in the period (each draft has its own period).
-    `may_go_on` is asked before each chunk: a text ends the run for that reason. With `processes` above 1 a chunk is prepared by as many, and `prepare` must be a function of a module (or a partial).
+    `may_go_on` is asked before each chunk: a text ends the run for that reason. With `processes` above 1 a chunk is
+    prepared by as many, and `prepare` must be a function of a module (or a partial).
     """
 
     message_type: str
@@ -176,15 +149,11 @@ def _take(batch: Batch, people: Sequence[Recipient], tally: Tally, lifetime: tim
 @task(retries=2, retry_delay_seconds=5, cache_policy=NO_CACHE)
 def prepare_chunk(batch: Batch, people: Sequence[Recipient]) -> list[Draft | LeftOut]:
     """Decides for a chunk of people; tried again when the database was away."""
+    decide = partial(decided, batch.prepare)
     if batch.processes == 1:
-        return list(batch.prepare(people))
+        return decide(people)
     parts = [people[start :: batch.processes] for start in range(batch.processes)]
-    decide = partial(_decided, batch.prepare)
     return [each for part in _pool(batch.processes).map(decide, parts) for each in part]
-
-
-def _decided(prepare: Prepare, people: Sequence[Recipient]) -> list[Draft | LeftOut]:
-    return list(prepare(people)) if people else []
 
 
 @lru_cache(maxsize=1)

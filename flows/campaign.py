@@ -20,7 +20,8 @@ from delivery import campaigns
 from delivery.catalog import message_type
 from flows.audience import Audience, Recipient, people_of
 from flows.batch_results import finished
-from flows.batches import Batch, Draft, LeftOut, run
+from flows.batch_values import Draft, LeftOut
+from flows.batches import Batch, run
 from flows.best_hours import best_hours
 from flows.campaign_guard import Guard, judged, show
 

@@ -14,7 +14,8 @@ from analytics.local_days import moment
 from core.clock import utc_now
 from flows.audience import EVERYBODY, Audience, Recipient, people_of
 from flows.batch_results import finished
-from flows.batches import Batch, Draft, LeftOut, run
+from flows.batch_values import Draft, LeftOut
+from flows.batches import Batch, run
 
 HOUR = 8
 

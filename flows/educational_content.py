@@ -19,7 +19,8 @@ from core.database import insert_rows, rows, transaction
 from delivery.keys import period_key
 from flows.audience import EVERYBODY, Audience, Recipient, people_of
 from flows.batch_results import finished
-from flows.batches import Batch, Draft, LeftOut, run
+from flows.batch_values import Draft, LeftOut
+from flows.batches import Batch, run
 
 HOUR = 18
 TYPE = "educational_content"

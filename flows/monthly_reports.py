@@ -17,7 +17,8 @@ from core.settings import settings
 from delivery import archive
 from flows.audience import EVERYBODY, Audience, Recipient, people_of
 from flows.batch_results import finished
-from flows.batches import Batch, Draft, LeftOut, Tally, run
+from flows.batch_values import Draft, LeftOut
+from flows.batches import Batch, Tally, run
 from flows.report_archive import archived
 
 

@@ -19,7 +19,8 @@ from core.clock import utc_now
 from core.database import transaction
 from flows.audience import EVERYBODY, Audience, Recipient, people_of
 from flows.batch_results import finished
-from flows.batches import CHUNK, Batch, Draft, LeftOut, run
+from flows.batch_values import Draft, LeftOut
+from flows.batches import CHUNK, Batch, run
 from flows.enrolments import TYPE, advanced, period_of
 
 

@@ -17,7 +17,7 @@ from delivery.catalog import message_type
 from delivery.content import Person, RenderRequest, render
 from delivery.loading import NAME_PLACE
 from flows.audience import Recipient
-from flows.batches import Draft
+from flows.batch_values import Draft
 
 AWAY = "sent without a link: the archive was away"
 

@@ -15,7 +15,8 @@ from analytics.months import Month
 from core.clock import utc_now
 from flows.audience import EVERYBODY, Audience, Recipient, people_of
 from flows.batch_results import finished
-from flows.batches import Batch, Draft, LeftOut, run
+from flows.batch_values import Draft, LeftOut
+from flows.batches import Batch, run
 
 HOUR = 16
 

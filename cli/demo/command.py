@@ -55,10 +55,11 @@ def demo(var: Var = DEFAULT_VAR) -> None:
 def _main_job(console: Any, urls: Mapping[str, str], var: Path, began: float) -> int:
     import orjson
 
+    from cli.demo import batches
     from cli.demo import outcome as outcomes
     from cli.demo.show import show
 
-    started, ids = _people(console)
+    started, ids = _people(console, var)
     live_results, flow_runs = _send_and_run(console, ids, started)
     message_types, latency = outcomes.read(started)
     counts = _at_the_provider(urls, started)
@@ -74,6 +75,7 @@ def _main_job(console: Any, urls: Mapping[str, str], var: Path, began: float) ->
     result.expectations = outcomes.expect(
         result, live_results=live_results, sent_ids=counts["ours"], doubled=counts["doubled"]
     )
+    result.expectations += batches.expectations(started)
     result.expectations += _failover(console, urls, ids)
     result.seconds = round(time.monotonic() - began, 1)
     (var / "demo.json").write_bytes(orjson.dumps(result.as_data(), option=orjson.OPT_INDENT_2))
@@ -92,8 +94,8 @@ def _failover(console: Any, urls: Mapping[str, str], ids: list[str]) -> list[Any
     return found.expectations()
 
 
-def _people(console: Any) -> tuple[datetime, list[str]]:
-    from cli.demo import past, population
+def _people(console: Any, var: Path) -> tuple[datetime, list[str]]:
+    from cli.demo import jobs, newcomers, past, population
     from core.clock import utc_now
     from core.database import transaction
 
@@ -105,6 +107,13 @@ def _people(console: Any) -> tuple[datetime, list[str]]:
     with console.status("Writing down what they were sent in the 60 days before …"):
         if earlier := past.load(now):
             console.print(f"  [green]✓[/] {earlier} messages of the {past.DAYS} days before")
+    with console.status("Writing down newcomers, job postings and wishes …"):
+        with transaction() as connection:
+            new = newcomers.load(connection, now=now)
+        postings, wishes = jobs.load(var / "demo", ids, now=now)
+        console.print(
+            f"  [green]✓[/] {len(new)} newcomers; {postings.written} job postings and {wishes.written} careers imported"
+        )
     return utc_now(), ids
 
 

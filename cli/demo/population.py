@@ -3,7 +3,7 @@
 import random
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 from zoneinfo import ZoneInfo
 
@@ -58,8 +58,15 @@ LAST_NAMES = (
 WORDING = "Yes, send me account alerts and updates from MINGUS. Message and data rates may apply. Reply STOP to end."
 SPENDING = {  # category: (mean per month in USD, transactions per month)
     "housing": (1400, 1), "groceries": (420, 9), "transport": (160, 7), "dining": (210, 8), "utilities": (180, 3),
-    "subscriptions": (45, 3), "shopping": (190, 4), "health": (90, 1),
+    "shopping": (190, 4), "health": (90, 1),
 }  # fmt: skip
+MERCHANTS = {
+    "housing": ("Rent",), "groceries": ("Fresh Market", "Corner Shop", "Green Grocer"), "transport": ("Metro", "Fuel Stop"),
+    "dining": ("Noodle Bar", "Bistro 21", "Café Luna"), "utilities": ("City Power", "Water Works"),
+    "shopping": ("Homeware", "Book Shop", "Sports Depot"), "health": ("Pharmacy",),
+}  # fmt: skip
+MEMBERSHIPS = (("Streamly", "12.99", 9), ("City Gym", "34.00", 3))
+"""Paid on the same day of each month; (name, amount, day)."""
 MONTHS = 7
 
 
@@ -67,9 +74,17 @@ def load(connection: Connection, *, now: datetime, people: int = PEOPLE, seed: i
     """Write a population beside those of earlier runs; the ids of its people in order."""
     earlier = int(rows(connection, "SELECT count(*) FROM users")[0][0])
     dice = random.Random(seed + earlier)
-    persons = [_person(earlier + number, dice, now) for number in range(people)]
+    persons = [
+        person(
+            earlier + number,
+            dice,
+            dice.choices(PLACES, [each.weight for each in PLACES])[0],
+            joined=now - timedelta(days=dice.uniform(20, 900)),
+        )
+        for number in range(people)
+    ]
     add_people(connection, persons, known=True)
-    ids = [person.id for person in persons]
+    ids = [each.id for each in persons]
     _preferences(connection, ids, dice, now)
     _money(connection, ids, dice, now.date())
     return ids
@@ -80,11 +95,10 @@ def daytime_people(ids: Sequence[str], zones: dict[str, str], now: datetime) -> 
     return [each for each in ids if time(11) <= now.astimezone(ZoneInfo(zones[each])).time() <= time(16)]
 
 
-def _person(number: int, dice: random.Random, now: datetime) -> NewPerson:
-    place = dice.choices(PLACES, [each.weight for each in PLACES])[0]
+def person(number: int, dice: random.Random, place: Place, *, joined: datetime) -> NewPerson:
+    """The person of that number, with what they agreed to when they joined."""
     name = f"{dice.choice(FIRST_NAMES)} {dice.choice(LAST_NAMES)}"
     user_id = f"user_{number + 1:04d}"
-    joined = now - timedelta(days=dice.uniform(20, 900))
     return NewPerson(
         id=user_id,
         name=name,
@@ -160,7 +174,8 @@ def _money(connection: Connection, ids: Sequence[str], dice: random.Random, toda
     bills: list[tuple[object, ...]] = []
     goals: list[tuple[object, ...]] = []
     budgets: list[tuple[object, ...]] = []
-    transactions: list[tuple[object, ...]] = []
+    moved: list[tuple[object, ...]] = []
+    first = (today.replace(day=1) - timedelta(days=31 * (MONTHS - 1))).replace(day=1)
     for user_id in ids:
         income = Decimal(dice.randint(2400, 6800))
         bills.append(
@@ -189,7 +204,7 @@ def _money(connection: Connection, ids: Sequence[str], dice: random.Random, toda
         budgets += [
             (user_id, category, Decimal(round(mean * 1.1))) for category, (mean, _) in SPENDING.items()
         ]
-        transactions += _transactions(user_id, income, dice, today)
+        moved += transactions(user_id, income, dice, first, today)
     insert_rows(connection, "INSERT INTO bills (id, user_id, name, amount, due_on, autopay) VALUES %s", bills)
     insert_rows(connection, "INSERT INTO goals (id, user_id, name, target, saved) VALUES %s", goals)
     insert_rows(
@@ -200,22 +215,24 @@ def _money(connection: Connection, ids: Sequence[str], dice: random.Random, toda
     insert_rows(
         connection,
         "INSERT INTO transactions (id, user_id, booked_on, amount, category, merchant) VALUES %s",
-        transactions,
+        moved,
     )
 
 
-def _transactions(
-    user_id: str, income: Decimal, dice: random.Random, today: date
+def transactions(
+    user_id: str, income: float | Decimal, dice: random.Random, first: date, today: date
 ) -> Iterator[tuple[object, ...]]:
-    first = (today.replace(day=1) - timedelta(days=31 * (MONTHS - 1))).replace(day=1)
-    day = datetime(first.year, first.month, 1, tzinfo=UTC).date()
+    """Pay and spending of each month from `first` (its first day) until today."""
+    day = first
     while day <= today:
-        if day.day == 1:
-            yield (new_id(), user_id, day, income, "income", "Payroll")
-            for category, (mean, count) in SPENDING.items():
-                for _ in range(max(1, round(count * dice.uniform(0.5, 1.1) / 2))):
-                    amount = -Decimal(round(mean / max(1, count / 2) * dice.lognormvariate(0, 0.25), 2))
-                    booked = day + timedelta(days=dice.randint(0, 27))
-                    if booked <= today:
-                        yield (new_id(), user_id, booked, amount, category, category.title())
-        day += timedelta(days=1)
+        yield (new_id(), user_id, day, income, "income", "Payroll")
+        for category, (mean, count) in SPENDING.items():
+            for _ in range(max(1, round(count * dice.uniform(0.5, 1.1) / 2))):
+                amount = -Decimal(round(mean / max(1, count / 2) * dice.lognormvariate(0, 0.25), 2))
+                booked = day + timedelta(days=dice.randint(0, 27))
+                if booked <= today:
+                    yield (new_id(), user_id, booked, amount, category, dice.choice(MERCHANTS[category]))
+        for name, price, on in MEMBERSHIPS:
+            if day.replace(day=on) <= today:
+                yield (new_id(), user_id, day.replace(day=on), -Decimal(price), "subscriptions", name)
+        day = (day + timedelta(days=31)).replace(day=1)

@@ -13,7 +13,7 @@ from core.errors import InvalidRequest
 from delivery import Request, accept_many
 from delivery.campaigns import begin, campaign_of, counts_of, enforce, set_state
 from flows.audience import EVERYBODY, Audience, Recipient, people_of
-from flows.batches import Draft, LeftOut
+from flows.batch_values import Draft, LeftOut
 from flows.campaign import Pace, campaign, drafts, may_go_on
 from flows.watch_campaigns import watch_campaigns
 from tests.delivery.stage import person

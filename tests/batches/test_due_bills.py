@@ -13,7 +13,7 @@ from core.vocabulary import Channel
 from delivery.catalog import message_type
 from delivery.content import Person, RenderRequest, render, validate_payload
 from flows.audience import Recipient
-from flows.batches import Draft, LeftOut
+from flows.batch_values import Draft, LeftOut
 from flows.payment_reminders import payload_of, reminders
 from tests.delivery.stage import person
 

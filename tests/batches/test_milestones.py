@@ -17,7 +17,7 @@ from delivery.catalog import message_type
 from delivery.content import Person, RenderRequest, render, validate_payload
 from delivery.keys import period_key
 from flows.audience import Recipient
-from flows.batches import Draft, LeftOut
+from flows.batch_values import Draft, LeftOut
 from flows.milestone_reminders import milestones, payload_of
 from tests.batches.money import transactions
 from tests.delivery.stage import person

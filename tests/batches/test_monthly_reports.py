@@ -13,7 +13,8 @@ import pytest
 from prefect.exceptions import ParameterTypeError
 
 from core.database import execute, rows, transaction
-from flows.audience import Audience
+from flows.audience import Audience, Recipient
+from flows.batch_values import LeftOut
 from flows.monthly_reports import monthly_reports
 from tests.delivery.stage import person
 
@@ -78,6 +79,46 @@ def test_one_persons_unwritable_text_is_told_and_the_others_get_theirs(
     assert result["skipped"] == 1
     assert next(iter(result["reasons"])).startswith("InvalidRequest: report_data")
     assert list(accepted("monthly_report")) == ["monthly_report:2025-07:user_maya"]
+
+
+@pytest.mark.parametrize("processes", [1, 2])
+def test_one_persons_impossible_data_is_told_and_the_others_get_theirs(
+    processes: int, people: Any, banked: Any, accepted: Any
+) -> None:
+    names = ["Maya", "Noor", "Dan", "Ines", "Tom"]
+    people(*(person(name, 101 + number) for number, name in enumerate(names)))
+    for name in names:
+        banked(f"user_{name.lower()}", *JULY)
+    with transaction() as connection:
+        execute(
+            connection,
+            "INSERT INTO goals (id, user_id, name, target, saved, due_on)"
+            " VALUES (gen_random_uuid(), 'user_dan', 'Car', 100, 0, 'infinity')",
+        )
+    state = monthly_reports(month="2025-07", processes=processes, return_state=True)
+    assert state.message == "monthly_report 2025-07: completed with 1 skipped; 4 of 5 accepted"
+    assert not any("user_dan" in key for key in accepted("monthly_report"))
+
+
+def test_an_error_of_ours_fails_the_run_and_does_not_skip_everybody() -> None:
+    from flows.batch_isolation import decided
+
+    def broken(_people: Any) -> Any:
+        raise KeyError("a column")
+
+    def shy(chosen: Any) -> Any:
+        if any(each.user_id.endswith("7") for each in chosen):
+            raise ValueError("no sevens")
+        return [LeftOut(each.user_id, "fine") for each in chosen]
+
+    crowd = [Recipient(f"user_{number}", "en_US", "UTC", frozenset({"email"})) for number in range(60)]
+    with pytest.raises(KeyError):
+        decided(broken, crowd)
+    found = {each.user_id: each.reason for each in decided(shy, crowd) if isinstance(each, LeftOut)}
+    assert len(found) == 60
+    assert {user for user, reason in found.items() if reason != "fine"} == {
+        f"user_{number}" for number in (7, 17, 27, 37, 47, 57)
+    }
 
 
 def test_a_dry_run_tells_counts_cost_and_three_examples_and_accepts_nothing(

@@ -30,7 +30,7 @@ from delivery.catalog import message_type
 from delivery.content import validate_payload
 from delivery.keys import period_key
 from flows.audience import Recipient
-from flows.batches import Draft
+from flows.batch_values import Draft
 from flows.onboarding_sequences import move_on, steps
 from tests.delivery.stage import person
 
