@@ -13,7 +13,7 @@ from core.database import transaction
 from delivery.catalog import message_type
 
 if TYPE_CHECKING:
-    from flows.batches import Draft
+    from flows.batch_values import Draft
 
 MAY_WAIT: Mapping[str, timedelta] = {
     "weekly_checkin": timedelta(hours=4),
