@@ -1,7 +1,7 @@
 """Quiet hours: texts only in the hours that law and recipient permit, by the recipient's clock at the time of sending.
 
 The law (TCPA and stricter states, see `quiet_hours.csv`) binds texts of types with `window`; a person's own quiet
-hours bind those, and mail of deferrable types. Critical messages are exempt by class.
+hours bind everything. Critical messages are exempt by class.
 """
 
 from collections.abc import Sequence
@@ -24,8 +24,7 @@ def layers_for(candidate: Candidate, user: UserFacts) -> tuple[Layer, ...]:
     if candidate.type.urgency is Urgency.CRITICAL:
         return ()
     by_law = candidate.channel is Channel.SMS and candidate.type.window
-    has_wish = user.quiet_from is not None and user.quiet_until is not None
-    by_wish = has_wish and (by_law or candidate.type.deferrable)
+    by_wish = user.quiet_from is not None and user.quiet_until is not None
     if not by_law and not by_wish:
         return ()
     place = place_of(candidate, user)
