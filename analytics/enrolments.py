@@ -21,7 +21,10 @@ SELECT u.id, coalesce(u.time_zone, 'UTC'), u.joined_at, u.last_active_at,
                             ORDER BY c.channel, c.at DESC, c.id DESC) AS newest
                WHERE newest.action = 'grant'
                  AND NOT EXISTS (SELECT FROM pending_withdrawals p WHERE p.user_id = u.id
-                                 AND p.channel = newest.channel AND p.purpose = 'marketing'))
+                                 AND p.channel = newest.channel AND p.purpose = 'marketing')),
+       (SELECT max(coalesce(n.sent_at, n.deliver_after)) FROM notifications n
+        WHERE n.user_id = u.id AND n.message_type = 'onboarding_sequence'
+          AND n.state NOT IN ('skipped', 'failed', 'dead'))
 FROM users u WHERE u.id = ANY(%s)
 """
 
@@ -29,8 +32,16 @@ FROM users u WHERE u.id = ANY(%s)
 def facts_of(connection: Connection, users: Sequence[str]) -> dict[str, Facts]:
     """By user."""
     return {
-        user: Facts(user, zone, joined, active, _held(transactions=moved, budget=budget, goal=goal), may_hear)
-        for user, zone, joined, active, moved, budget, goal, may_hear in rows(
+        user: Facts(
+            user,
+            zone,
+            joined,
+            active,
+            _held(transactions=moved, budget=budget, goal=goal),
+            may_hear,
+            heard_at,
+        )
+        for user, zone, joined, active, moved, budget, goal, may_hear, heard_at in rows(
             connection, _FACTS, (list(users),)
         )
     }

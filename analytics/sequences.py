@@ -54,7 +54,10 @@ class Plan:
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """What is known of a person; `holds` are names of FACTS, `may_hear` that some channel allows such mail."""
+    """What is known of a person; `holds` are names of FACTS, `may_hear` that some channel allows such mail.
+
+    `heard_at` is when a step of any sequence last reached them, or is on its way to: it may have been put off since.
+    """
 
     user_id: str
     time_zone: str
@@ -62,6 +65,7 @@ class Facts:
     last_active_at: datetime | None
     holds: frozenset[str]
     may_hear: bool
+    heard_at: datetime | None = None
 
     @property
     def seen_at(self) -> datetime:
@@ -134,7 +138,9 @@ def decide(plan: Plan, progress: Progress, facts: Facts, now: datetime) -> Send 
         return Leave("inactive")
     if progress.next_at > now:
         return Wait(progress.next_at)
-    if progress.last_step_on is not None and progress.last_step_on >= local_day(now, facts.time_zone):
+    today = local_day(now, facts.time_zone)
+    heard_on = None if facts.heard_at is None else local_day(facts.heard_at, facts.time_zone)
+    if any(day is not None and day >= today for day in (progress.last_step_on, heard_on)):
         return Wait(now + timedelta(hours=1))
     for number in range(progress.step, len(plan.steps)):
         if plan.steps[number].unless not in facts.holds:

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from typer.testing import CliRunner
 
 from analytics.sequences import (
     FACTS,
@@ -23,6 +24,8 @@ from analytics.sequences import (
     plans,
     variant,
 )
+from cli.main import app
+from core.clock import utc_now
 from core.database import execute, rows, transaction
 from core.errors import InvalidRequest
 from delivery import Request, accept_many
@@ -70,6 +73,9 @@ def test_others_do_not_enter(facts: Facts, why: str) -> None:
         (ZORA, replace(AT_START, next_at=MONDAY + timedelta(hours=1)), Wait(MONDAY + timedelta(hours=1))),
         (ZORA, replace(AT_START, last_step_on=date(2025, 7, 7)), Wait(MONDAY + timedelta(hours=1))),
         (ZORA, replace(AT_START, last_step_on=date(2025, 7, 6)), Send(0)),
+        (replace(ZORA, heard_at=MONDAY - timedelta(hours=8)), AT_START, Wait(MONDAY + timedelta(hours=1))),
+        (replace(ZORA, heard_at=MONDAY + timedelta(days=1)), AT_START, Wait(MONDAY + timedelta(hours=1))),
+        (replace(ZORA, heard_at=MONDAY - timedelta(hours=13)), AT_START, Send(0)),  # the evening before
         (ZORA, replace(AT_START, step=5), Leave("completed")),
         (replace(ZORA, may_hear=False), AT_START, Leave("unsubscribed")),
         (replace(ZORA, holds=frozenset(FACTS)), AT_START, Leave("goal_reached")),
@@ -181,6 +187,35 @@ def test_a_run_that_died_after_accepting_is_made_good_by_the_next(people: Any) -
     assert enrolment() == [("active", "", 1)]
     (second,) = due(MONDAY + timedelta(days=1))
     assert second.period == "welcome-1-categories"
+
+
+def test_a_step_that_was_put_off_to_the_next_day_leaves_no_room_for_another_on_that_day(people: Any) -> None:
+    people(person("Zora", 101, joined_at=ZORA.joined_at))
+    (first,) = due(MONDAY)
+    accept(first, MONDAY)
+    move_on(WELCOME, ["user_zora"])
+    tuesday = MONDAY + timedelta(days=1)
+    with transaction() as connection:
+        execute(connection, "UPDATE notifications SET state = 'delivered', sent_at = %s", (tuesday,))
+    assert due(tuesday + timedelta(hours=1)) == []
+    assert len(due(tuesday + timedelta(days=1))) == 1
+
+
+def test_the_command_shows_where_a_person_stands_and_what_comes_next(people: Any) -> None:
+    now = utc_now()
+    people(
+        person("Zora", 101, joined_at=now - timedelta(hours=3)), person("Otto", 102, joined_at=ZORA.joined_at)
+    )
+
+    def said(user: str) -> str:
+        found = CliRunner().invoke(app, ["sequence", "show", user], env={"COLUMNS": "160"})
+        return " ".join(found.output.split())
+
+    assert "not enrolled" in said("user_zora")
+    list(steps(RECIPIENTS, WELCOME, now, dry_run=False))
+    assert "welcome │ 1 │ active │ 0 of 5 │ connect" in said("user_zora")
+    assert "not enrolled" in said("user_otto")
+    assert "no user 'user_nobody'" in said("user_nobody")
 
 
 def test_the_same_step_stays_due_until_it_is_accepted(people: Any) -> None:
