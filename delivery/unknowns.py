@@ -55,12 +55,6 @@ def resolve_unknown(*, for_seconds: float = 10.0) -> dict[str, int]:
     return dict(counts)
 
 
-def backlog() -> int:
-    """How many notifications wait with an unknown outcome: a metric."""
-    with transaction() as connection:
-        return int(rows(connection, "SELECT count(*) FROM notifications WHERE state = 'unknown'")[0][0])
-
-
 def _take() -> tuple[set[UUID], list[list[Interrupted]]]:
     """Claim a page of unknowns; those that ended their worker too often are buried."""
     with transaction() as connection:

@@ -5,11 +5,11 @@ Run by `uvicorn web.app:app`. No page loads anything from elsewhere; every page 
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 
 from fastapi import FastAPI
 
-from core import database, logs
+from core import connection_budget, database, logs
 from core import redis as redis_clients
 from core.settings import settings
 from delivery.providers import configured, provider
@@ -41,11 +41,16 @@ async def lifespan(app: FastAPI) -> AsyncIterator[None]:
 
 
 def warm_up() -> None:
-    """Build what the first webhook needs: an SDK's import would hold up all the others on the event loop."""
+    """Build what the first webhook needs: an SDK's import would hold up all the others on the event loop.
+
+    Says too when the database has no room for this process's whole pool.
+    """
     for names in configured(settings()).values():
         for name in names:
             if name not in webhooks.MAY_FETCH:
                 provider(name)
+    with suppress(*database.DATABASE_AWAY), database.transaction() as connection:
+        connection_budget.check(connection)
 
 
 def make_app() -> FastAPI:

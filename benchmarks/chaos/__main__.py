@@ -89,7 +89,7 @@ def _one(world: World, scenario: Scenario, number: int, scale: float) -> Result:
     recovered = time.monotonic() - hurt
     found = check(world, campaign, load.accepted, may_end=scenario.may_end)
     if not calm:
-        found.broken.append(f"no calm within {scenario.calm_seconds:.0f} s")
+        found.broken.append(f"no calm: nothing moved for {scenario.calm_seconds:.0f} s")
     return Result(
         scenario=scenario.name,
         injected=injected,

@@ -40,13 +40,19 @@ class Found:
 
 
 def await_calm(world: World, campaign: str, *, seconds: float) -> bool:
-    """Until nothing of the campaign waits, is claimed or in doubt, and every callback is applied; False when it takes longer."""
+    """Until nothing of the campaign waits, is claimed or in doubt, and every callback is applied.
+
+    False when for so many seconds nothing has come nearer to its end: a crowded machine is slow, not stuck.
+    """
+    least = _moving(world, campaign)
     until = time.monotonic() + seconds
-    while time.monotonic() < until:
-        if not any(_moving(world, campaign)):
-            return True
+    while any(moving := _moving(world, campaign)):
+        if sum(moving) < sum(least):
+            least, until = moving, time.monotonic() + seconds
+        if time.monotonic() > until:
+            return False
         time.sleep(0.5)
-    return False
+    return True
 
 
 def _moving(world: World, campaign: str) -> tuple[int, int]:

@@ -78,7 +78,11 @@ def _unsubscribe(user_id: str) -> datetime | None:
     until = time.monotonic() + LONGEST_GOODBYE
     while time.monotonic() < until:
         entry = ConsentEntry(
-            user_id=user_id, channel=Channel.EMAIL, purpose=Purpose.MARKETING, granted=False, method="web_form"
+            user_id=user_id,
+            channel=Channel.EMAIL,
+            purpose=Purpose.MARKETING,
+            granted=False,
+            method="web_form",
         )
         with suppress(*DATABASE_AWAY):
             if opt_out.withdraw([entry]):

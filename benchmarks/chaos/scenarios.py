@@ -13,7 +13,10 @@ Run = Callable[[World, str, float], tuple[Load, str]]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Scenario:
-    """One row of the table. `may_end` are reasons for which a message may rightly not be sent."""
+    """One row of the table. `may_end` are reasons for which a message may rightly not be sent.
+
+    `calm_seconds` is how long nothing may move, after the hurting, before the world counts as stuck.
+    """
 
     name: str
     run: Run

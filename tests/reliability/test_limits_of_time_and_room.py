@@ -13,6 +13,7 @@ from core.redis import client
 from delivery import deliver
 from delivery.warm_up import warm_up
 from tasks.app import app
+from web import app as web_app
 
 
 @pytest.mark.usefixtures("database")
@@ -69,12 +70,13 @@ def test_a_database_that_is_away_is_a_clear_error_at_once(configure, database):
 
 
 @pytest.mark.usefixtures("database", "redis")
-def test_a_pool_that_is_larger_than_the_database_is_told_at_the_start(configure, caplog):
+@pytest.mark.parametrize("start", [warm_up, web_app.warm_up], ids=["worker", "web app"])
+def test_a_pool_that_is_larger_than_the_database_is_told_at_the_start(configure, caplog, start):
     with transaction() as connection:
         assert not connection_budget.check(connection).is_short
     configure(MINGUS_DATABASE_POOL_SIZE="500")
     with caplog.at_level(logging.WARNING):
-        warm_up()
+        start()
     (said,) = [each for each in caplog.records if each.getMessage() == "connection_budget_short"]
     assert said.wanted == 504
     assert "MINGUS_DATABASE_POOL_SIZE" in said.mend
