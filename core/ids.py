@@ -1,6 +1,7 @@
 """Time-ordered ids (UUID version 7, RFC 9562), so that new rows stand together in their index."""
 
 from collections.abc import Iterable
+from datetime import datetime
 from uuid import UUID, SafeUUID
 
 from uuid_utils.compat import uuid7
@@ -9,6 +10,11 @@ from uuid_utils.compat import uuid7
 def new_id() -> UUID:
     """A fresh id that sorts by its time of creation."""
     return uuid7()
+
+
+def first_id(at: datetime) -> UUID:
+    """The smallest id of an instant: what is older sorts before it."""
+    return UUID(int=int(at.timestamp() * 1000) << 80)
 
 
 def read_id(text: str) -> UUID:
@@ -27,4 +33,4 @@ def id_array(ids: Iterable[UUID]) -> str:
     return f"{{{','.join([each.hex for each in ids])}}}"
 
 
-__all__ = ["UUID", "id_array", "new_id", "read_id"]
+__all__ = ["UUID", "first_id", "id_array", "new_id", "read_id"]

@@ -13,7 +13,7 @@ from sqlalchemy import Connection
 
 from core.database import execute, insert_rows, rows, transaction
 from core.errors import SealBroken
-from core.ids import new_id
+from core.ids import first_id, new_id
 from core.models import seal, unseal
 from core.vocabulary import ErrorClass, EventKind
 from delivery.messages import DeliveryEvent
@@ -24,6 +24,11 @@ EVENT_PLACE = "callbacks.event"
 INBOUND_AFTER = timedelta(seconds=15)
 """The web app handles what people write at once, to answer them; what it left behind is due after this long."""
 LONGEST_WAIT = timedelta(minutes=15)
+PAYLOADS_KEPT = timedelta(days=90)
+"""How long a provider's own words can be read again, after they were processed."""
+KEYS_KEPT = timedelta(days=400)
+"""Twilio's signatures hold no time: a callback that is played back is known by its key for this long."""
+PAGE = 5000
 
 
 def receive(events: Sequence[DeliveryEvent]) -> int:
@@ -105,6 +110,37 @@ def keep_waiting(connection: Connection, ids: Collection[UUID], *, give_up_after
             " processed_at = CASE WHEN received_at < now() - %s THEN now() END WHERE id = ANY(%s::uuid[])",
             (LONGEST_WAIT, give_up_after, [str(each) for each in ids]),
         )
+
+
+def forget(now: datetime) -> tuple[int, int]:
+    """Empty what was processed long ago, and drop the oldest; (emptied, dropped), to be called daily.
+
+    A raw payload holds an address and is kept for `PAYLOADS_KEPT`; its key, which knows a repetition, for `KEYS_KEPT`.
+    """
+    emptied = _in_pages(
+        "UPDATE callbacks SET event_sealed = '' WHERE id IN (SELECT id FROM callbacks WHERE id < %s"
+        " AND processed_at IS NOT NULL AND event_sealed <> '' ORDER BY id LIMIT %s FOR UPDATE SKIP LOCKED) RETURNING id",
+        first_id(now - PAYLOADS_KEPT),
+    )
+    dropped = _in_pages(
+        "DELETE FROM callbacks WHERE id IN (SELECT id FROM callbacks WHERE id < %s AND processed_at IS NOT NULL"
+        " ORDER BY id LIMIT %s FOR UPDATE SKIP LOCKED) RETURNING id",
+        first_id(now - KEYS_KEPT),
+    )
+    if emptied or dropped:
+        log.info("callbacks_forgotten", extra={"emptied": emptied, "dropped": dropped})
+    return emptied, dropped
+
+
+def _in_pages(statement: str, before: UUID) -> int:
+    """Run until it finds nothing more, in transactions that hold up nobody."""
+    done = 0
+    while True:
+        with transaction() as connection:
+            found = len(rows(connection, statement, (before, PAGE)))
+        done += found
+        if found < PAGE:
+            return done
 
 
 def storable(event: DeliveryEvent) -> DeliveryEvent:

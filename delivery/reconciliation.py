@@ -19,6 +19,7 @@ from sqlalchemy import Connection
 
 from core.clock import utc_now
 from core.database import rows, transaction
+from core.ids import first_id
 from core.vocabulary import EventKind
 from delivery import alarms, booking
 from delivery.alarms import Raised
@@ -145,18 +146,13 @@ def _attempts(
         "  OR a.reference = ANY(%(references)s) OR a.id = ANY(%(ids)s::uuid[]))",
         {
             "name": name,
-            "first": _first_id(start - SLACK),
-            "last": _first_id(end + SLACK),
+            "first": first_id(start - SLACK),
+            "last": first_id(end + SLACK),
             "references": [each.reference for each in theirs],
             "ids": [str(each.attempt_id) for each in theirs if each.attempt_id],
         },
     )
     return [_Ours(r[0], r[1], r[2], r[3], r[4], frozenset(r[5])) for r in found]
-
-
-def _first_id(at: datetime) -> UUID:
-    """The smallest UUIDv7 of an instant."""
-    return UUID(int=int(at.timestamp() * 1000) << 80)
 
 
 def _differs(record: ProviderRecord, own: _Ours) -> bool:

@@ -14,7 +14,7 @@ from prefect.states import Completed
 from core.clock import utc_now
 from core.database import transaction
 from core.settings import settings
-from delivery import counters
+from delivery import callbacks, counters
 from delivery.providers import configured
 from delivery.reconciliation import Finding, Reconciliation, reconcile
 from flows import artifacts
@@ -32,6 +32,7 @@ def reconcile_providers(end: PastInstant | None = None, hours: Hours = 24) -> An
     names = [name for carriers in configured(settings()).values() for name in carriers]
     found = [compare(name, window) for name in names]
     mend_totals(window)
+    forget_payloads()
     show(window, found)
     return Completed(message=finding(found), data={each.provider: summary(each) for each in found})
 
@@ -49,6 +50,12 @@ def mend_totals(window: Window) -> None:
     for number in range((last - first).days + 1):
         with transaction() as connection:
             counters.rebuild(connection, first + timedelta(days=number))
+
+
+@task(cache_policy=NO_CACHE)
+def forget_payloads() -> None:
+    """Empties callbacks that were processed long ago: they hold addresses."""
+    callbacks.forget(utc_now())
 
 
 def show(window: Window, found: Sequence[Reconciliation]) -> None:
