@@ -46,7 +46,9 @@ class Learnt:
     uplift: Uplift | None
 
 
-def fit_channel(connection: Any, channel: str, *, now: datetime) -> Learnt:
+def fit_channel(
+    connection: Any, channel: str, *, now: datetime, measured_over: timedelta = MEASURED_OVER
+) -> Learnt:
     """Fits one channel on at most 50,000 of its active people and keeps the fit; `connection` is a snapshot."""
     counts, active = load.sample(connection, channel, MOST_PEOPLE, now=now)
     if active < LEAST_PEOPLE:
@@ -54,7 +56,7 @@ def fit_channel(connection: Any, channel: str, *, now: datetime) -> Learnt:
     with transaction() as writing:
         before = last_fit(writing, channel)
     rhythms = fit_rhythms(counts, start=before.rhythms if before else None)
-    uplift = measure(connection, channel, since=now - MEASURED_OVER, until=now - MATURED_AFTER)
+    uplift = measure(connection, channel, since=now - measured_over, until=now - MATURED_AFTER)
     proven = uplift is None or not uplift.enough or uplift.personalise
     fit = Fit(channel, rhythms, fit_strength(counts), proven, asdict(uplift) if uplift else None)
     with transaction() as writing:

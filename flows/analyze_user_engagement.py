@@ -17,19 +17,30 @@ from core.clock import utc_now
 from core.errors import InvalidRequest
 from flows import artifacts
 from flows.links import web
-from flows.window import Window, window_before
+from flows.window import Hours, Window, WindowEnd, window_before
 
 REPORT = "engagement"
 PATTERNS_FROM = 7 * 24
+NO_SCORES: Mapping[str, Any] = {
+    "people": 0, "tiers": {}, "tired": 0, "why": "scores are of now, and this window is of the past",
+}  # fmt: skip
 
 
 @flow(name="analyze-user-engagement", retries=1, retry_delay_seconds=30 * 60)
-def analyze_user_engagement() -> Any:
-    """Scores, tiers and fatigue of everybody as of now, and the patterns of the last seven days."""
+def analyze_user_engagement(end: WindowEnd | None = None, hours: Hours = PATTERNS_FROM) -> Any:
+    """Scores, tiers and fatigue of everybody as of now, and the patterns of the `hours` hours before `end`.
+
+    For a window of the past the patterns alone: scores are of now.
+
+    Args:
+        end: a past instant at whole five minutes; now when empty
+        hours: length of the window of the patterns
+
+    """
     now = utc_now()
-    window = window_before(None, PATTERNS_FROM, now)
+    window = window_before(end, hours, now)
     refresh()
-    scored = score(now)
+    scored = score(now) if end is None else NO_SCORES
     patterns = look(window, scored)
     keep(window, scored, patterns)
     show(window, scored, patterns)

@@ -27,7 +27,12 @@ HOLD_SECONDS = 15 * 60
 
 @flow(name="monitor-queue-depth", retries=1, retry_delay_seconds=5 * 60)
 def monitor_queue_depth(scale: bool = True) -> Any:
-    """A sample of every lane; with `scale`, pools that can grow get the concurrency that Little's law wants."""
+    """A sample of every lane; with `scale`, pools that can grow get the concurrency that Little's law wants.
+
+    Args:
+        scale: resize the pools that can be resized
+
+    """
     now = utc_now()
     samples = look(now)
     changes = adjust({sample.lane: sample.wanted for sample in samples}) if scale else {}

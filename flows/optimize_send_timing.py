@@ -6,11 +6,12 @@ send choices ─measure▶ uplift with its interval ─▶ personalisation on or
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Annotated, Any
 
 from prefect import flow, task
 from prefect.cache_policies import NO_CACHE
 from prefect.states import Completed
+from pydantic import Field
 
 from core.clock import utc_now
 from core.vocabulary import Channel
@@ -19,24 +20,28 @@ from flows.links import web
 from flows.runner import fan_out
 
 REPORT = "send_times"
+Weeks = Annotated[int, Field(ge=1, le=26)]
 
 
 @flow(name="optimize-send-timing", retries=1, retry_delay_seconds=60 * 60)
-def optimize_send_timing() -> Any:
-    """Learns every channel's send times as of now and writes them for the send path.
+def optimize_send_timing(weeks: Weeks = 8) -> Any:
+    """Learns every channel's send times as of now and writes them for the send path, and measures what that earns.
 
     Fits and shards go to the task runner of the settings: threads, or a Dask cluster.
+
+    Args:
+        weeks: the uplift is measured over the choices of so many weeks
+
     """
     now = utc_now()
     refresh()
-    fits = fan_out(fit, [{"channel": str(channel), "now": now} for channel in Channel])
+    fits = fan_out(fit, [{"channel": str(channel), "now": now, "weeks": weeks} for channel in Channel])
     shards = [(each["channel"], shard) for each in fits if each["population"] for shard in split()]
     written = fan_out(write, [{"channel": channel, "shard": shard, "now": now} for channel, shard in shards])
     found = [with_people(each, shards, written) for each in fits]
     publish([each["channel"] for each in found if each["population"]])
     keep(found, now)
-    weeks = weekly(now)
-    show(found, weeks)
+    show(found, weekly(now))
     names = ("people", "active", "strength", "personalise")
     return Completed(
         message=finding(found),
@@ -53,13 +58,13 @@ def refresh() -> None:
 
 
 @task(cache_policy=NO_CACHE, persist_result=False)
-def fit(channel: str, now: datetime) -> dict[str, Any]:
+def fit(channel: str, now: datetime, weeks: int = 8) -> dict[str, Any]:
     """Fits one channel; what was learnt, as plain values."""
     from analytics.load import reader
     from analytics.send_time_run import fit_channel
 
     with reader() as connection:
-        learnt = fit_channel(connection, channel, now=now)
+        learnt = fit_channel(connection, channel, now=now, measured_over=timedelta(weeks=weeks))
     found, uplift = learnt.fit, learnt.uplift
     return {
         "channel": channel,

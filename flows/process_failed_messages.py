@@ -28,14 +28,21 @@ NEEDS_A_PERSON = {"page_and_open_breaker", "quarantine_template_and_sender", "me
 """Acts that no repetition replaces: they raise an alarm from five failures on."""
 LEAST_FOR_ALARM = 5
 
-MostReplays = Annotated[int, Field(ge=0, le=10_000, description="dead letters sent again, at most")]
+MostReplays = Annotated[int, Field(ge=0, le=10_000)]
 
 
 @flow(name="process-failed-messages", retries=2, retry_delay_seconds=5 * 60)
 def process_failed_messages(
     end: WindowEnd | None = None, hours: Hours = 24, most_replays: MostReplays = 500
 ) -> Any:
-    """Triage of the failures of the `hours` hours before `end` (now when empty); replays happen only for now."""
+    """Triage of the failures of the `hours` hours before `end`; replays happen only for now.
+
+    Args:
+        end: a past instant at whole five minutes; now when empty
+        hours: length of the window
+        most_replays: dead letters that get one more chance, at most
+
+    """
     window = window_before(end, hours, utc_now())
     triaged, causes = judge(window)
     acted = act(triaged, most_replays) if end is None else None

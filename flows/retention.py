@@ -20,7 +20,12 @@ ALARM = "stray_events"
 
 @flow(name="retention", retries=1, retry_delay_seconds=30 * 60)
 def retention(keep_months: KeepMonths = 13) -> Any:
-    """Keeps `keep_months` whole months of events before this one (at least 2: the alarms learn from 28 days)."""
+    """Keeps `keep_months` whole months of events before this one (at least 2: the alarms learn from 28 days).
+
+    Args:
+        keep_months: whole months before this one that stay
+
+    """
     refresh()
     made, dropped, left = tidy(keep_months)
     show(made, dropped, left)

@@ -22,7 +22,13 @@ ALARM = "delivery_rate"
 
 @flow(name="track-delivery-rates", retries=1, retry_delay_seconds=10 * 60)
 def track_delivery_rates(end: WindowEnd | None = None, hours: Hours = 24) -> Any:
-    """Delivery figures of the tries sent in the `hours` hours before `end` (now when empty), replacing earlier ones."""
+    """Delivery figures of the tries sent in the `hours` hours before `end`, replacing earlier ones of that window.
+
+    Args:
+        end: a past instant at whole five minutes; now when empty
+        hours: length of the window
+
+    """
     window = window_before(end, hours, utc_now())
     refresh()
     figures = measure(window)

@@ -3,7 +3,7 @@ so that it is not retried.
 """
 
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from typing import Annotated
 
 from pydantic import AfterValidator, AwareDatetime, Field
@@ -20,6 +20,12 @@ def _past(at: datetime) -> datetime:
     return as_utc(at)
 
 
+def _ended(day: date) -> date:
+    if day >= utc_now().date():
+        raise ValueError(f"{day} is not over in UTC: its figures would change")
+    return day
+
+
 def _whole_slot(at: datetime) -> datetime:
     if slot_of(at) != at:
         raise ValueError(f"{at.isoformat()} is not at whole five minutes, take {slot_of(at).isoformat()}")
@@ -31,6 +37,8 @@ PastInstant = Annotated[AwareDatetime, AfterValidator(_past)]
 WindowEnd = Annotated[PastInstant, AfterValidator(_whole_slot)]
 """A past instant at whole five minutes."""
 Hours = Annotated[int, Field(ge=1, le=LONGEST_HOURS)]
+PastDay = Annotated[date, AfterValidator(_ended)]
+"""A UTC day that is over."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,3 +61,9 @@ def window_before(end: datetime | None, hours: int, now: datetime) -> Window:
     """The `hours` hours before `end`; without one they reach to the end of the five minutes under way."""
     until = as_utc(end) if end is not None else slot_of(now) + SLOT
     return Window(until - timedelta(hours=hours), until)
+
+
+def window_of_day(day: date, hours: int = 24) -> Window:
+    """The `hours` hours before the midnight (UTC) that ends a day."""
+    end = datetime.combine(day + timedelta(days=1), time(), UTC)
+    return Window(end - timedelta(hours=hours), end)

@@ -60,6 +60,22 @@ def test_a_deployment_has_words_tags_and_one_run_at_a_time_on_our_pool(scheduled
     assert deployment["tags"]
 
 
+DEPLOYED = [
+    each
+    for each in yaml.safe_load((ROOT / "prefect.yaml").read_text())["deployments"]
+    if each["flow_name"] in {*SPECIFIED, "backfill"}
+]
+
+
+@pytest.mark.parametrize("deployment", DEPLOYED, ids=lambda each: each["flow_name"])
+def test_the_ui_can_make_a_form_of_every_parameter(deployment):
+    schema = flow_of(deployment).parameters
+    assert not schema.required
+    for name, about in schema.properties.items():
+        assert all("type" in each for each in about.get("anyOf", [about])), name
+        assert about.get("description"), name
+
+
 @pytest.mark.parametrize("name", SPECIFIED)
 def test_a_deployments_parameters_are_those_of_its_flow(scheduled, name):
     flow = flow_of(scheduled[name])
