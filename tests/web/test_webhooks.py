@@ -202,7 +202,7 @@ def test_callbacks_that_arrive_together_are_all_stored(web: Web) -> None:
 
 def counted(redis: redis_py.Redis, field: str) -> int:
     """What Redis says once the counts of this second have arrived there."""
-    for _ in range(60):
+    for _ in range(600):
         found = redis.hget("mingus:callbacks", field)
         if found is not None:
             return int(found)
