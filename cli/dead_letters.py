@@ -20,11 +20,12 @@ Class = Annotated[
 ]
 Type = Annotated[str | None, typer.Option("--type", help="only this message type")]
 Since = Annotated[str | None, typer.Option(help="only those of the last e.g. 90m, 24h or 7d")]
-Limit = Annotated[int, typer.Option(help="at most so many, newest first")]
+Limit = Annotated[int, typer.Option(min=1, help="at most so many, newest first")]
 Ids = Annotated[list[UUID] | None, typer.Argument(help="letters by id; filters choose when none is given")]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="say what would be done and do nothing")]
 
 UNITS = {"m": "minutes", "h": "hours", "d": "days"}
+MOST_DIGITS = 5
 
 
 @app.command("list")
@@ -139,7 +140,7 @@ def _filter(
     after = None
     if since is not None:
         number, unit = since[:-1], since[-1:]
-        if unit not in UNITS or not number.isdecimal():
+        if unit not in UNITS or not number.isdecimal() or len(number) > MOST_DIGITS:
             raise InvalidRequest("--since", "must look like 90m, 24h or 7d")
         after = utc_now() - timedelta(**{UNITS[unit]: int(number)})
     return Filter(reason=reason, error_class=error_class, message_type=message_type, since=after)

@@ -69,7 +69,7 @@ def open_letters(wanted: Filter = Filter(), *, limit: int = 100) -> list[DeadLet
             " d.at, n.expires_at, (SELECT count(*) FROM dead_letters e WHERE e.notification_id = n.id AND e.id <> d.id)"
             " FROM dead_letters d JOIN notifications n ON n.id = d.notification_id"
             " WHERE d.settled_at IS NULL AND n.state = 'dead'"
-            " AND (%(reason)s::text IS NULL OR d.reason LIKE %(reason)s || '%%')"
+            " AND (%(reason)s::text IS NULL OR starts_with(d.reason, %(reason)s))"
             " AND (%(error_class)s::text IS NULL OR d.error_class = %(error_class)s)"
             " AND (%(message_type)s::text IS NULL OR n.message_type = %(message_type)s)"
             " AND (%(since)s::timestamptz IS NULL OR d.at >= %(since)s)"

@@ -156,6 +156,7 @@ def test_a_letter_whose_message_was_found_delivered_is_no_longer_open(maya):
     [
         (Filter(), 3),
         (Filter(reason="render_failed"), 1),
+        (Filter(reason="render%"), 0),
         (Filter(error_class="ours"), 1),
         (Filter(message_type="critical_financial"), 1),
         (Filter(since=utc_now() - timedelta(hours=1)), 3),
@@ -304,6 +305,7 @@ def test_the_command_lists_shows_replays_and_discards(maya):
         (["list", "--class", "bad luck"], "--class"),
         (["list", "--type", "tea_time"], "message_type"),
         (["list", "--since", "yesterday"], "--since"),
+        (["list", "--since", "999999999d"], "--since"),
         (["show", "00000000-0000-7000-8000-000000000000"], "letter"),
     ],
 )
