@@ -1,18 +1,9 @@
 """Where a page of our web app is, for the texts of artifacts."""
 
-from collections.abc import Mapping
-
+from analytics.findings import path_of
 from core.settings import settings
-
-PAGES: Mapping[str, str] = {
-    "delivery": "/",
-    "timeline": "/timeline",
-    "queues": "/",
-    "engagement": "/",
-    "failures": "/",
-}
 
 
 def web(page: str) -> str:
-    """The address of a page."""
-    return settings().public_base_url.rstrip("/") + PAGES[page]
+    """The address of a page of `analytics.findings`, signed."""
+    return settings().public_base_url.rstrip("/") + path_of(page)

@@ -203,7 +203,7 @@ def verdict(found: Sequence[dict[str, Any]]) -> str:
             f" {'' if each['personalise'] else '**Personalisation is off: its effect is not proven.** '}"
             f"{each['uplift'] or 'The uplift is not measured yet: no choice has matured.'}"
         )
-    return "\n".join([*lines, f"\n[Engagement]({web('engagement')})"])
+    return "\n".join([*lines, f"\n[Send times]({web('send-times')})"])
 
 
 def finding(found: Sequence[dict[str, Any]]) -> str:

@@ -13,7 +13,7 @@ from core import connection_budget, database, logs
 from core import redis as redis_clients
 from core.settings import settings
 from delivery.providers import configured, provider
-from web import confirm, health, metrics, preferences, reports, unsubscribe, webhooks
+from web import confirm, findings, health, metrics, preferences, reports, unsubscribe, webhooks
 from web.inbox import Inbox
 from web.pages import add_error_pages
 from web.replies import Replies
@@ -59,7 +59,7 @@ def make_app() -> FastAPI:
         title="MINGUS Notifications", docs_url=None, redoc_url=None, openapi_url=None, lifespan=lifespan
     )
     app.add_middleware(webhooks.Webhooks)
-    for part in (health, metrics, unsubscribe, preferences, confirm, reports):
+    for part in (health, metrics, unsubscribe, preferences, confirm, reports, findings):
         app.include_router(part.router)
     add_error_pages(app)
     return app
