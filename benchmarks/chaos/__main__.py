@@ -37,6 +37,9 @@ def main(words: Sequence[str] | None = None) -> int:
         if (each.short or not arguments.short)
         and (not arguments.scenario or any(word.lower() in each.name.lower() for word in arguments.scenario))
     ]
+    if arguments.markdown:
+        sys.stdout.write(report.markdown(arguments.var / "chaos.json") + "\n")
+        return 0
     if arguments.list:
         for each in SCENARIOS:
             console.print(each.name)
@@ -114,6 +117,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--short", action="store_true", help="a small selection")
     parser.add_argument("--scale", type=float, help="share of the full numbers of messages and kills")
     parser.add_argument("--no-plain", action="store_true", help="without the plain Celery task beside it")
+    parser.add_argument(
+        "--markdown", action="store_true", help="only the last result, as the handbook shows it"
+    )
     parser.add_argument("--list", action="store_true", help="the scenarios' names")
     parser.add_argument("--var", type=Path, default=Path("var"), help="folder of the results")
     return parser

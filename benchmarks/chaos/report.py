@@ -1,12 +1,15 @@
 """The result as a table for people, as data in var/chaos.json, and as Markdown for docs/reliability.md."""
 
 import json
+import os
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from rich.console import Console
 from rich.table import Table
+
+from core.clock import utc_now
 
 COLUMNS = ("messages", "lost", "duplicated", "marked possible duplicate", "recovered in")
 
@@ -62,11 +65,13 @@ def show(console: Console, results: Sequence[Result], beside: Result | None, see
 
 
 def write(path: Path, results: Sequence[Result], beside: Result | None, *, seed: int, scale: float) -> None:
-    """The same as data."""
+    """The same as data, with what is needed to repeat it."""
     path.parent.mkdir(parents=True, exist_ok=True)
     data = {
         "seed": seed,
         "scale": scale,
+        "on": f"{utc_now():%Y-%m-%d}",
+        "cores": os.cpu_count(),
         "scenarios": [asdict(each) for each in results],
         "plain_celery": asdict(beside) if beside else None,
     }
@@ -74,12 +79,14 @@ def write(path: Path, results: Sequence[Result], beside: Result | None, *, seed:
 
 
 def markdown(path: Path) -> str:
-    """The table of a result file for the handbook."""
+    """The table of a result file for the handbook, under a line that says how it was made."""
     data = json.loads(path.read_text())
-    rows = [Result(**each) for each in data["scenarios"]]
+    rows = [
+        Result(**each)
+        for each in data["scenarios"] + ([data["plain_celery"]] if data["plain_celery"] else [])
+    ]
     head = ["scenario", "injected", *COLUMNS]
-    lines = ["| " + " | ".join(head) + " |", "|" + "---|" * len(head)]
-    lines += ["| " + " | ".join(cells(each)) + " |" for each in rows]
-    if data["plain_celery"]:
-        lines.append("| " + " | ".join(cells(Result(**data["plain_celery"]))) + " |")
-    return "\n".join(lines)
+    scale = "" if data["scale"] == 1.0 else f" --scale {data['scale']}"
+    made = f"`python -m benchmarks.chaos --seed {data['seed']}{scale}`, {data['on']}, {data['cores']} cores:"
+    lines = [made, "", "| " + " | ".join(head) + " |", "|---|---|" + "--:|" * len(COLUMNS)]
+    return "\n".join([*lines, *("| " + " | ".join(cells(each)) + " |" for each in rows)])
