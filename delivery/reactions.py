@@ -47,9 +47,11 @@ def reaction(outcome: Outcome, row: MessageType) -> Reaction:
 def closes(outcome: Outcome) -> str:
     """What an outcome rules out for the rest of this notification's life: nothing, its route, or its channel.
 
-    An account of ours that does not work says nothing about the message: it is tried there again once that is mended.
+    A mistake of ours, in the message or in our account, says nothing about the route: it is tried there again once
+    that is mended.
     """
-    if outcome.kind is not OutcomeKind.REFUSED_FOR_GOOD or outcome.misconfigured:
+    ours = outcome.misconfigured or outcome.error_class is ErrorClass.OURS
+    if outcome.kind is not OutcomeKind.REFUSED_FOR_GOOD or ours:
         return ""
     return (
         "channel" if outcome.next_channel or outcome.suppress_address or outcome.revoke_consent else "route"

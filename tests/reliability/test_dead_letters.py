@@ -82,6 +82,19 @@ def test_a_replay_twice_is_a_replay_once(maya, provider):
     assert len(taken(provider)) == len(chain()) == 1
 
 
+def test_what_died_of_our_own_mistake_is_sent_by_the_same_route_once_that_is_mended(maya, provider):
+    provider.fault(provider="resend", kind="429", params={"status": 422, "code": "validation_error"})
+    sent = report(maya)
+    deliver([sent])
+    (letter,) = open_letters()
+    assert (letter.error_class, state_of(sent)) == ("ours", "dead")
+    provider.clear()
+    dead_letters.replay([letter.id], actor="maya's engineer")
+    deliver([sent])
+    assert state_of(sent) in {"sent", "delivered"}
+    assert len(taken(provider)) == 1
+
+
 def test_a_dry_run_says_the_same_and_does_nothing(maya):
     sent, other = report(maya), alert(maya)
     letters = [dead(sent), dead(other)]

@@ -66,6 +66,7 @@ def test_the_table_has_an_answer_for_everything():
         (Outcome(K.UNKNOWN), ""),
         (Outcome(K.REFUSED_FOR_GOOD), "route"),
         (Outcome(K.REFUSED_FOR_GOOD, misconfigured=True), ""),
+        (Outcome(K.REFUSED_FOR_GOOD, error_class=ErrorClass.OURS), ""),
         (Outcome(K.REFUSED_FOR_GOOD, next_channel=True), "channel"),
         (Outcome(K.REFUSED_FOR_GOOD, suppress_address=True), "channel"),
         (Outcome(K.REFUSED_FOR_GOOD, revoke_consent=True), "channel"),
