@@ -79,6 +79,8 @@ FROM answered
 """
 TRIES = "CREATE TEMP TABLE rollup_tries ON COMMIT DROP AS " + _TRIES
 """The tries as they are now."""
+ALL_TRIES = "CREATE UNLOGGED TABLE rollup_tries AS " + _TRIES
+"""The same for a rebuild: a table that parallel workers can read, gone again before its transaction ends."""
 TRIES_BEFORE = "INSERT INTO rollup_tries " + _TRIES
 """The tries as they were counted by the last run, with sign −1."""
 
@@ -103,10 +105,17 @@ class Rollup:
     values: Sequence[str]
     query: str
 
+    def build(self) -> str:
+        """Puts what there is to add aside: parallel workers may help with CREATE TABLE AS, never with INSERT."""
+        return "CREATE UNLOGGED TABLE rollup_built AS SELECT {columns} FROM ({query}) AS found".format_map(
+            self._parts()
+        )
+
     def insert(self) -> str:
-        """Fills the empty table, in the order of its key."""
+        """Fills the empty table with what was put aside, in the order of its key."""
         return (
-            "INSERT INTO {table} ({columns}) SELECT {columns} FROM ({query}) AS found ORDER BY {keys}"
+            "INSERT INTO {table} ({columns}) SELECT {columns} FROM rollup_built ORDER BY {keys};"
+            " DROP TABLE rollup_built"
         ).format_map(self._parts())
 
     def merge(self) -> str:

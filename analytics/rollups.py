@@ -76,13 +76,15 @@ def _span(connection: Connection) -> tuple[int, int]:
 def _rebuild(connection: Connection, hi: int) -> Refreshed:
     span = {"lo": "0", "hi": str(hi)}
     execute(connection, sql.ALL_EVENTS, span)
-    tries = execute(connection, sql.TRIES, {"sign": 1})
+    tries = execute(connection, sql.ALL_TRIES, {"sign": 1})
     execute(connection, sql.EMPTY)
     for rollup in sql.OF_TRIES:
+        execute(connection, rollup.build())
         execute(connection, rollup.insert())
     for rollup in sql.OF_EVENTS:
-        execute(connection, rollup.insert(), span)
-    execute(connection, "DROP VIEW rollup_source")
+        execute(connection, rollup.build(), span)
+        execute(connection, rollup.insert())
+    execute(connection, "DROP TABLE rollup_tries; DROP VIEW rollup_source")
     return _done(connection, Refreshed(0, hi, tries))
 
 
