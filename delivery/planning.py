@@ -128,6 +128,9 @@ def _next_channel(
     past = batch.past.get(search.work.id, ())
     while search.channels:
         channel = search.channels.pop(0)
+        if not search.work.type.allows(channel):
+            search.skips[channel] = Verdict.skip(Reason.CHANNEL_FORBIDDEN, channel=str(channel))
+            continue
         contact_point = batch.contact_points.get((search.work.claimed.user_id, channel))
         if contact_point is None:
             search.skips[channel] = Verdict.skip(Reason.NO_CONTACT_POINT, channel=str(channel))
