@@ -5,6 +5,7 @@ broken callback nothing is kept but a count and a line in the log.
 """
 
 import asyncio
+import re
 from collections.abc import Mapping, Sequence
 from typing import Protocol, runtime_checkable
 
@@ -22,11 +23,11 @@ from web.replies import twiml
 MOST_BYTES = 256 * 1024
 LONGEST_BODY = 10.0
 """Seconds in which the whole body must have come: one that stops half-way must not hold a connection for ever."""
-STATUS_PATH = "/webhooks/twilio/status"
-"""Where Twilio's callbacks come; the id of the attempt follows."""
+OF_AN_ATTEMPT = re.compile(r"(/webhooks/\w+/status)/.*")
+"""A path of `PATHS` that the id of the attempt follows: `Transmission.callback_url`."""
 
 PATHS: Mapping[str, str] = {
-    STATUS_PATH: "twilio",
+    "/webhooks/twilio/status": "twilio",
     "/webhooks/twilio/inbound": "twilio",
     "/webhooks/resend": "resend",
     "/webhooks/ses": "ses",
@@ -115,7 +116,8 @@ def public_url(request: Request) -> str:
 
 
 def _provider_of(path: str) -> str | None:
-    return PATHS.get(STATUS_PATH if path.startswith(f"{STATUS_PATH}/") else path)
+    of_an_attempt = OF_AN_ATTEMPT.fullmatch(path)
+    return PATHS.get(of_an_attempt[1] if of_an_attempt else path)
 
 
 async def _verified(name: str, callback: RawCallback) -> Sequence[DeliveryEvent]:

@@ -9,6 +9,7 @@ import pytest
 from core.vocabulary import Channel
 from delivery.providers import REGISTRY, configured, provider
 from tests.providers.people import given_settings
+from web.webhooks import PATHS
 
 SDKS = ("twilio", "resend", "boto3", "botocore", "requests")
 
@@ -60,3 +61,7 @@ def test_importing_the_registry_loads_no_sdk():
     found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
 
     assert found.stdout.strip() == "[]"
+
+
+def test_every_provider_has_a_place_where_its_callbacks_come():
+    assert set(PATHS.values()) == set(REGISTRY)
