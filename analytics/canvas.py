@@ -16,7 +16,7 @@ SCALE = 2
 """Pixels per CSS pixel: sharp on the screens that mail is read on."""
 WIDTH = 536
 """CSS pixels: the width of a mail's content."""
-TEXT_SIZE = 13
+TEXT_SIZE = 15
 TEAL, SLATE, INK, RED = "#0d9488", "#8795a8", "#71817d", "#dc5f4d"
 """Each has a contrast of at least 3 : 1 on white and on the dark card #1a2422 (WCAG 1.4.11)."""
 COLOURS = (TEAL, SLATE, INK, RED)

@@ -14,8 +14,8 @@ from analytics.goals import GoalFigure
 
 MOST_BARS = 6
 MOST_GOALS = 4
-ROW = 30
-NAMES = 132
+ROW = 34
+NAMES = 150
 """CSS pixels for the names at the left."""
 
 

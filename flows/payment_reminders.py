@@ -71,8 +71,9 @@ def payload_of(due: Sequence[Any]) -> dict[str, Any]:
         "due_date": first.due_on.isoformat(),
         "amount": str(sum(bill.left for bill in due)),
     }
-    if first.pay_by != first.due_on:
-        payload["pay_by"] = first.pay_by.isoformat()
+    moved = [bill.pay_by for bill in due if bill.pay_by != bill.due_on]
+    if moved:
+        payload["pay_by"] = min(moved).isoformat()
     if first.paid:
         payload["paid"] = str(first.paid)
     if len(due) > 1:
@@ -82,6 +83,7 @@ def payload_of(due: Sequence[Any]) -> dict[str, Any]:
                 "name": bill.name,
                 "amount": str(bill.left),
                 "due_date": bill.due_on.isoformat(),
+                "pay_by": bill.pay_by.isoformat() if bill.pay_by != bill.due_on else "",
                 "paid": str(bill.paid or ""),
             }
             for bill in due

@@ -94,7 +94,7 @@ def test_one_bill_says_by_when_banks_can_pay_it() -> None:
     assert text_of(payload) == "MINGUS: Rent of $1,000.00 is due February 1, 2025: pay by January 31, 2025."
     mail = text_of(payload, Channel.EMAIL)
     assert "Paid so far: $200.00" in mail
-    assert "pague antes del 31 de enero de 2025" in text_of(payload, locale="es_US")
+    assert "pague hasta el 31 de enero de 2025" in text_of(payload, locale="es_US")
 
 
 def test_each_day_is_the_persons_own(people: Any) -> None:
