@@ -51,6 +51,7 @@ def make_engine(config: Settings) -> Engine:
             "keepalives_idle": 30,
             "keepalives_interval": 10,
             "keepalives_count": 3,
+            "tcp_user_timeout": timeout * 1000,  # a host that vanished in the middle of a statement
             "options": f"-c timezone=UTC -c statement_timeout={timeout * 1000}"
             f" -c idle_in_transaction_session_timeout={timeout * 1000}",
         },

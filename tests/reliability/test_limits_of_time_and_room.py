@@ -57,6 +57,15 @@ def test_every_socket_to_redis_has_a_time_limit(redis):
     assert 0 < app.conf.redis_socket_timeout <= 10
 
 
+@pytest.mark.usefixtures("database")
+def test_every_socket_to_the_database_has_a_time_limit():
+    with transaction() as connection:
+        limits = connection.connection.driver_connection.get_dsn_parameters()
+    assert 0 < int(limits["connect_timeout"]) <= 5
+    assert 0 < int(limits["tcp_user_timeout"]) <= 30_000
+    assert int(limits["keepalives_idle"]) + 3 * int(limits["keepalives_interval"]) <= 60
+
+
 def test_a_database_that_is_away_is_a_clear_error_at_once(configure, database):
     from core.database import dispose
 
