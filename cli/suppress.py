@@ -41,12 +41,17 @@ def add(
 
 
 @app.command()
-def remove(channel: Channel, address: Address) -> None:
+def remove(
+    channel: Channel,
+    address: Address,
+    reason: Annotated[str, typer.Option(help="why, for the audit chain; no personal data")],
+) -> None:
     """Take an address off the list and the provider's, whatever brought it there."""
     from core.errors import InvalidRequest
     from delivery.suppression_sync import lift_everywhere
 
-    if not lift_everywhere(channel, address, _index(channel, address)):
+    index = _index(channel, address)
+    if not lift_everywhere(channel, address, index, actor=getpass.getuser(), reason=reason):
         raise InvalidRequest("address", "is not on the list")
     typer.echo("It is off the list.")
 

@@ -11,7 +11,8 @@ from sqlalchemy import Connection
 from core.database import rows, transaction
 from core.models import unseal
 from core.vocabulary import Channel
-from delivery import suppressions
+from delivery import audit, suppressions
+from delivery.audit import Act
 from delivery.loading import ADDRESS_PLACE
 from delivery.providers import resend_suppressions
 from delivery.suppressions import SuppressionRequest
@@ -63,14 +64,30 @@ def sync() -> Synced:
     return Synced(pulled=len(new), pushed=len(to_tell), lifted=len(gone))
 
 
-def lift_everywhere(channel: Channel, address: str, index: bytes) -> bool:
+def lift_everywhere(channel: Channel, address: str, index: bytes, *, actor: str, reason: str) -> bool:
     """Take an address off our list and the provider's, so that the next sync does not bring it back; whether we had it.
 
-    NotAccepted when the provider did not take it off: ours then keeps it, too.
+    Who did it, why, and what the mark was stand in the audit chain. NotAccepted when the provider did not take it off:
+    ours then keeps it, too.
     """
     if channel is Channel.EMAIL:
         resend_suppressions.remove(address.strip().lower())
     with transaction() as connection:
+        marks = rows(
+            connection,
+            "SELECT reason, source, at FROM suppressions WHERE channel = %s AND address_index = %s",
+            (channel, index),
+        )
+        audit.append(
+            connection,
+            [
+                Act(
+                    actor=actor, action="suppression_lifted", subject=f"{channel}:{index.hex()}",
+                    details={"reason": reason, "was": was, "source": source, "since": since},
+                )
+                for was, source, since in marks
+            ],
+        )  # fmt: skip
         return suppressions.lift(connection, channel, index)
 
 

@@ -121,9 +121,15 @@ def test_an_address_is_suppressed_listed_and_lifted(maya, provider):
     notification("monthly_report")
     assert provider.messages() == []
 
-    mingus("suppress", "remove", "email", "maya@mingus.example")
+    assert "--reason" in mingus("suppress", "remove", "email", "maya@mingus.example", code=2)
+    mingus("suppress", "remove", "email", "maya@mingus.example", "--reason", "she asked for mails again")
     notification("monthly_report")
     assert len(provider.messages()) == 1
+    with transaction() as connection:
+        ((action, subject, details),) = rows(connection, "SELECT action, subject, details FROM audit_entries")
+    assert (action, subject.split(":")[0]) == ("suppression_lifted", "email")
+    assert '"reason":"she asked for mails again"' in details
+    assert '"was":"manual"' in details
 
 
 @pytest.mark.parametrize(
@@ -131,7 +137,10 @@ def test_an_address_is_suppressed_listed_and_lifted(maya, provider):
     [
         (("suppress", "add", "sms", "12"), "address: is no address for sms"),
         (("suppress", "add", "sms", "+15125550101", "--reason", "whim"), "reason: must be one of"),
-        (("suppress", "remove", "sms", "+15125550101"), "address: is not on the list"),
+        (
+            ("suppress", "remove", "sms", "+15125550101", "--reason", "a mistake"),
+            "address: is not on the list",
+        ),
         (("consent", "show", "user_nobody"), "user: no user 'user_nobody'"),
         (("consent", "withdraw", "user_nobody", "sms"), "user: no user 'user_nobody'"),
         (("inbound", "resolve", str(uuid4()), "opt_out"), "is not on the review list"),

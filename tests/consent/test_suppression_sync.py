@@ -81,11 +81,17 @@ def test_what_left_their_list_leaves_ours_if_it_came_from_there(theirs):
     assert ours() == [("complaint", "test")]
 
 
+def lift(address: str) -> bool:
+    return lift_everywhere(
+        Channel.EMAIL, address, index("maya@mingus.example"), actor="omar", reason="mailbox was full"
+    )
+
+
 def test_what_is_lifted_by_hand_does_not_come_back(theirs):
     suppress("maya@mingus.example", "hard_bounce")
     sync()
 
-    assert lift_everywhere(Channel.EMAIL, "Maya@mingus.example", index("maya@mingus.example"))
+    assert lift("Maya@mingus.example")
 
     assert sync() == Synced(pulled=0, pushed=0, lifted=0)
     assert (ours(), theirs()) == ([], set())
@@ -98,5 +104,5 @@ def test_a_provider_that_does_not_answer_changes_nothing(theirs, configure):
     with pytest.raises(NotAccepted):
         sync()
     with pytest.raises(NotAccepted):
-        lift_everywhere(Channel.EMAIL, "maya@mingus.example", index("maya@mingus.example"))
+        lift("maya@mingus.example")
     assert len(ours()) == 1
