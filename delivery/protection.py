@@ -18,6 +18,9 @@ REASONS: Mapping[EventKind, str] = {
 }
 """Events that suppress the address at once → the reason on the list."""
 
+COMPLAINED_BEFORE = "previous_complaint"
+"""Resend's word for an address that it holds back because of an earlier complaint."""
+
 STRIKES: Mapping[str, float] = {"30005": 0.5}
 """Codes of a hard bounce that may pass (an unknown handset): a score for each, in place of suppression at once."""
 SOFT_BOUNCE = 0.34
@@ -41,7 +44,9 @@ def protect(
             SuppressionRequest(
                 channel=channel,
                 address_index=index,
-                reason=REASONS.get(event.kind, "invalid_address"),
+                reason="complaint"
+                if event.code == COMPLAINED_BEFORE
+                else REASONS.get(event.kind, "invalid_address"),
                 source="delivery_event",
                 provider=event.provider,
                 note=event.code,

@@ -34,6 +34,7 @@ ALARM_SHARE = 0.005
 """Half a percent of difference is an alarm of its own."""
 BOOKED_AT_ONCE = 500
 _UNDER_WAY = frozenset({EventKind.QUEUED, EventKind.SENT, EventKind.DEFERRED, EventKind.UNRECOGNISED})
+_BOUNCED = frozenset({EventKind.BOUNCED_HARD, EventKind.BOUNCED_SOFT})
 _ARRIVED = frozenset({EventKind.DELIVERED, EventKind.OPENED, EventKind.CLICKED, EventKind.COMPLAINED})
 
 
@@ -162,7 +163,7 @@ def _differs(record: ProviderRecord, own: _Ours) -> bool:
         return True
     if kind in _UNDER_WAY or kind in own.heard:
         return False
-    return not (kind in _ARRIVED and own.heard & _ARRIVED)
+    return not any(kind in alike and own.heard & alike for alike in (_ARRIVED, _BOUNCED))
 
 
 def _last_heard(own: _Ours) -> str:

@@ -9,8 +9,8 @@ from sandbox.bad_request import BadRequestError
 from sandbox.courier import Callback, Courier
 from sandbox.ledger import Entry
 from sandbox.lifecycle import Step
-from sandbox.resend.front import USER_AGENT, ResendFront, engagement
-from sandbox.resend.magic import DOMAIN
+from sandbox.resend.front import ResendFront, engagement
+from sandbox.resend.magic import DOMAIN, FATES
 from sandbox.resend.validation import bare
 from sandbox.segments import segment
 from sandbox.store import Record
@@ -28,7 +28,7 @@ LINK = re.compile(r"""href=["'](https?://[^"']+)["']""")
 TWIML_MESSAGE = re.compile(r"<Message[^>]*>(.*?)</Message>", re.DOTALL)
 SUPPRESSES = {"bounced": "bounce", "complained": "complaint"}
 ENGAGEMENTS = ("opened", "clicked", "complained", "bounced", "delivery_delayed")
-BOUNCE = {"bounce": {"type": "Permanent", "subType": "General", "message": "smtp; 550 5.1.1 Unknown User"}}
+BOUNCE = FATES["bounced"].detail
 
 
 class Customers:
@@ -114,7 +114,7 @@ class Customers:
         if kind not in ENGAGEMENTS:
             raise BadRequestError("kind", f"must be one of {', '.join(ENGAGEMENTS)}")
         link = str(given.get("link") or self._first_link(record))
-        agent, ip = str(given.get("user_agent") or USER_AGENT), str(given.get("ip") or "203.0.113.7")
+        agent, ip = str(given.get("user_agent") or ""), str(given.get("ip") or "203.0.113.7")
         detail = BOUNCE if kind == "bounced" else engagement(kind, link=link, user_agent=agent, ip=ip)
         for address in record.entry["to"] if kind in SUPPRESSES else ():
             if not bare(address).endswith("@" + DOMAIN):  # Resend's test addresses stay usable

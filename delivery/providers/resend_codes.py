@@ -69,11 +69,15 @@ EVENTS: Mapping[str, EventKind] = {
     "suppression.added": EventKind.SUPPRESSED,
 }
 
-# `last_event` of a mail in Resend's list and lookup.
+# `last_event` of a mail in Resend's list and lookup. It does not tell of what kind a bounce was, nor when and by what a
+# mail was opened: the address is not condemned for it, and an opening proves the delivery and no more.
 LAST_EVENTS: Mapping[str, EventKind] = {
     "queued": EventKind.QUEUED,
     "canceled": EventKind.FAILED,
     **{name.removeprefix("email."): kind for name, kind in EVENTS.items() if name.startswith("email.")},
+    "bounced": EventKind.BOUNCED_SOFT,
+    "opened": EventKind.DELIVERED,
+    "clicked": EventKind.DELIVERED,
 }
 
 # Only a permanent bounce proves anything about the address.

@@ -117,7 +117,7 @@ def _attempt_id(tags: Any) -> UUID | None:
 def _code(bounce: Mapping[str, Any], failed: Mapping[str, Any], suppressed: Mapping[str, Any]) -> str:
     if bounce:
         return ".".join(str(bounce[part]) for part in ("type", "subType") if bounce.get(part))[:80]
-    return str(failed.get("reason") or suppressed.get("type") or "")[:80]
+    return str(failed.get("reason") or suppressed.get("reason") or suppressed.get("type") or "")[:80]
 
 
 def _address(data: Mapping[str, Any], kind: EventKind) -> str:

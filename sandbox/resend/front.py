@@ -69,7 +69,7 @@ class ResendFront:
     def start(self, record: Record) -> None:
         """Set an email going, from whatever event it is at."""
         addresses = [bare(address) for address in record.entry["to"]]
-        fate = fate_of(addresses, set(self.store.suppressions))
+        fate = fate_of(addresses, self.store.suppressions)
         delay = self.settings.callback_delay_s
         steps = [Step(event, delay, quiet=is_silent(addresses)) for event in fate.events]
         if record.status in fate.events:
@@ -106,6 +106,8 @@ class ResendFront:
         }
         if entry["tags"]:
             data["tags"] = entry["tags"]
+        if entry["headers"]:
+            data["headers"] = [{"name": name, "value": value} for name, value in entry["headers"].items()]
         now = datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
         body = orjson.dumps({"type": f"email.{kind}", "created_at": now, "data": data})
         message_id = f"msg_{uuid4().hex}"
@@ -139,12 +141,11 @@ USER_AGENT = "Mozilla/5.0 (Macintosh; Intel Mac OS X 10_15_7) AppleWebKit/605.1.
 
 
 def engagement(
-    kind: str, *, link: str = "https://resend.com", user_agent: str = USER_AGENT, ip: str = "203.0.113.7"
+    kind: str, *, link: str = "https://resend.com", user_agent: str = "", ip: str = "203.0.113.7"
 ) -> Entry:
-    """What an `opened` or `clicked` event carries; nothing for any other."""
+    """What a `clicked` event carries; an `opened` one only when the agent is given, which Resend does not promise."""
     at = datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
-    seen = {"ipAddress": ip, "timestamp": at, "userAgent": user_agent}
-    return {
-        "opened": {"open": seen},
-        "clicked": {"click": {"ipAddress": ip, "link": link, "timestamp": at, "userAgent": user_agent}},
-    }.get(kind, {})
+    seen = {"ipAddress": ip, "timestamp": at, "userAgent": user_agent or USER_AGENT}
+    if kind == "clicked":
+        return {"click": seen | {"link": link}}
+    return {"open": seen} if kind == "opened" and user_agent else {}

@@ -3,19 +3,16 @@
 Source of the first four: resend.com/docs/dashboard/emails/send-test-emails. All take a `+label`.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 DOMAIN = "resend.dev"
-ACCOUNT_SUPPRESSED: dict[str, Any] = {
-    "suppressed": {
-        "message": (
-            "Resend has suppressed sending to this address because it is on the account-level suppression list. "
-            "This does not count toward your bounce rate metric"
-        ),
-        "type": "OnAccountSuppressionList",
-    }
-}
+_SUPPRESSED = (
+    "Resend has suppressed sending to this address because it is on the account-level suppression list. "
+    "This does not count toward your bounce rate metric"
+)
+_UNKNOWN_USER = "smtp; 550 5.1.1 Unknown User"
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,17 +25,27 @@ class Fate:
 
 def bounce(kind: str, sub_type: str, message: str) -> Fate:
     """An email that comes back."""
-    detail = {"type": kind, "subType": sub_type, "message": message, "diagnosticCode": message}
+    detail = {"type": kind, "subType": sub_type, "message": message, "diagnosticCode": [message]}
     return Fate(("sent", "bounced"), {"bounce": detail})
 
 
+def suppression(origin: str) -> Fate:
+    """An email that Resend does not deliver, because an earlier one bounced or was complained of."""
+    detail = {
+        "diagnosticCode": [_UNKNOWN_USER] if origin == "bounce" else [],
+        "message": _SUPPRESSED,
+        "reason": "previous_complaint" if origin == "complaint" else "previous_bounce",
+        "type": "OnAccountSuppressionList",
+    }
+    return Fate(("suppressed",), {"suppressed": detail})
+
+
 DELIVERED = Fate(("sent", "delivered"))
-SUPPRESSED = Fate(("suppressed",), ACCOUNT_SUPPRESSED)
 FATES: dict[str, Fate] = {
     "delivered": DELIVERED,
-    "bounced": bounce("Permanent", "General", "smtp; 550 5.1.1 Unknown User"),
+    "bounced": bounce("Permanent", "General", _UNKNOWN_USER),
     "complained": Fate(("sent", "delivered", "complained")),
-    "suppressed": SUPPRESSED,
+    "suppressed": suppression("bounce"),
     # the sandbox's additions
     "bounced.transient": bounce("Transient", "MailboxFull", "smtp; 452 4.2.2 Mailbox full"),
     "bounced.undetermined": bounce(
@@ -59,11 +66,11 @@ def local_part(address: str) -> str:
     return local.partition("+")[0] if domain == DOMAIN else ""
 
 
-def fate_of(addresses: list[str], suppressed: set[str]) -> Fate:
+def fate_of(addresses: list[str], suppressed: Mapping[str, Any]) -> Fate:
     """What becomes of an email to these addresses: the first that is special decides."""
     for address in addresses:
         if address in suppressed:
-            return SUPPRESSED
+            return suppression(suppressed[address]["origin"])
         if local_part(address) in FATES:
             return FATES[local_part(address)]
     return DELIVERED

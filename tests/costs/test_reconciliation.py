@@ -8,10 +8,14 @@ import pytest
 
 from core.clock import utc_now
 from core.database import execute, rows, transaction
+from core.ids import new_id
+from core.vocabulary import EventKind
 from delivery import Request, accept_many, deliver
 from delivery.catalog import catalog
+from delivery.messages import DeliveryEvent
+from delivery.providers.base import ProviderRecord
 from delivery.receipts import apply_waiting
-from delivery.reconciliation import reconcile
+from delivery.reconciliation import _differs, _Ours, reconcile
 from tests.delivery.conftest import person
 
 pytestmark = pytest.mark.usefixtures("redis")
@@ -150,3 +154,25 @@ def test_a_list_that_cant_be_read_says_nothing_and_raises_no_alarm(sent, provide
 def test_an_empty_window_agrees(provider, database):
     found = compare(ago=timedelta(days=2), until=timedelta(days=1))
     assert (found.ours, found.theirs, found.share, found.alarming) == (0, 0, 0.0, False)
+
+
+@pytest.mark.parametrize(
+    ("listed", "heard", "differs"),
+    [
+        (
+            EventKind.BOUNCED_SOFT,
+            EventKind.BOUNCED_HARD,
+            False,
+        ),  # the list does not tell of what kind a bounce was
+        (EventKind.DELIVERED, EventKind.OPENED, False),
+        (EventKind.SENT, EventKind.DELIVERED, False),
+        (EventKind.DELIVERED, EventKind.SENT, True),
+        (EventKind.DELIVERED, EventKind.BOUNCED_HARD, True),
+        (EventKind.BOUNCED_SOFT, EventKind.DELIVERED, True),
+    ],
+)
+def test_a_list_that_says_less_than_the_webhook_is_no_difference(listed, heard, differs):
+    record = ProviderRecord("e1", "", DeliveryEvent("resend", listed, "k", utc_now()), utc_now())
+    own = _Ours(new_id(), "e1", utc_now(), "accepted", None, frozenset({"sent", str(heard)}))
+
+    assert _differs(record, own) is differs

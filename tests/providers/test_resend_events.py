@@ -82,6 +82,7 @@ def test_a_mail_without_our_tag_is_matched_by_its_reference_later(tags: Any):
         ("email.complained", {}, EventKind.COMPLAINED, ErrorClass.PERMANENT_CONSENT, True, True, ""),
         ("email.failed", {"failed": {"reason": "reached_daily_quota"}}, EventKind.FAILED, ErrorClass.UNKNOWN, False, False, "reached_daily_quota"),
         ("email.suppressed", {"suppressed": {"type": "OnAccountSuppressionList"}}, EventKind.SUPPRESSED, ErrorClass.PERMANENT_ADDRESS, True, False, "OnAccountSuppressionList"),
+        ("email.suppressed", {"suppressed": {"type": "Suppressed", "reason": "previous_complaint", "diagnosticCode": []}}, EventKind.SUPPRESSED, ErrorClass.PERMANENT_ADDRESS, True, False, "previous_complaint"),
         ("email.bounced", {"bounce": {"type": "Permanent", "subType": "General"}}, EventKind.BOUNCED_HARD, ErrorClass.PERMANENT_ADDRESS, True, False, "Permanent.General"),
         ("email.bounced", {"bounce": {"type": "Transient", "subType": "MailboxFull"}}, EventKind.BOUNCED_SOFT, ErrorClass.TRANSIENT_NETWORK, False, False, "Transient.MailboxFull"),
         ("email.bounced", {"bounce": {"type": "Undetermined"}}, EventKind.BOUNCED_SOFT, ErrorClass.TRANSIENT_NETWORK, False, False, "Undetermined"),
@@ -200,3 +201,28 @@ def test_no_shape_of_the_data_breaks_the_reading(name: str, data: dict[str, Any]
 
     assert found.event_key == "msg_1"
     assert isinstance(found.address, str)
+
+
+# resend-openapi, schema Email: the whole enum of `last_event`.
+@pytest.mark.parametrize(
+    ("last", "kind"),
+    [
+        ("bounced", EventKind.BOUNCED_SOFT),
+        ("canceled", EventKind.FAILED),
+        ("clicked", EventKind.DELIVERED),
+        ("complained", EventKind.COMPLAINED),
+        ("delivered", EventKind.DELIVERED),
+        ("delivery_delayed", EventKind.DEFERRED),
+        ("failed", EventKind.FAILED),
+        ("opened", EventKind.DELIVERED),
+        ("queued", EventKind.QUEUED),
+        ("scheduled", EventKind.QUEUED),
+        ("sent", EventKind.SENT),
+        ("suppressed", EventKind.SUPPRESSED),
+        ("teleported", EventKind.UNRECOGNISED),
+    ],
+)
+def test_what_a_lookup_tells_says_no_more_than_it_can_know(last: str, kind: EventKind):
+    event = resend_events.of_mail({"id": "e1", "to": ["maya@mail.test"], "last_event": last}, NOON)
+
+    assert (event.kind, event.reference, event.suppress_address) == (kind, "e1", False)
