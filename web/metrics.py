@@ -39,7 +39,10 @@ SINGLE_NUMBERS = {
     ),
     "mingus_dead_letters_open": (
         "dead letters that nobody has settled",
-        "SELECT count(*) FROM dead_letters WHERE settled_at IS NULL",
+        (
+            "SELECT count(*) FROM dead_letters d JOIN notifications n ON n.id = d.notification_id"
+            " WHERE d.settled_at IS NULL AND n.state = 'dead'"
+        ),
     ),
     "mingus_withdrawals_pending": (
         "opt-outs that wait for a message under way",

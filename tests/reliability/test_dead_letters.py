@@ -18,6 +18,7 @@ from delivery.ledger import Letter, bury
 from delivery.triage import triage
 from tests.delivery.stage import person
 from tests.reliability.story import QUICK, alert, attempts_of, let_time_pass, report, row_of, state_of, taken
+from web.metrics import metrics
 
 pytestmark = pytest.mark.usefixtures("redis")
 say = CliRunner().invoke
@@ -159,9 +160,11 @@ def test_a_discarded_letter_is_closed_for_good(maya):
 def test_a_letter_whose_message_was_found_delivered_is_no_longer_open(maya):
     sent = report(maya)
     dead(sent)
+    assert b"mingus_dead_letters_open 1.0" in metrics().body
     with transaction() as connection:
         execute(connection, "UPDATE notifications SET state = 'delivered' WHERE id = %s", (sent,))
     assert open_letters() == []
+    assert b"mingus_dead_letters_open 0.0" in metrics().body
 
 
 @pytest.mark.parametrize(
