@@ -29,6 +29,7 @@ __all__ = [
 
 BRAND = "MINGUS"
 LONGEST_SUMMARY = 200
+"""UTF-16 units, as an SMS counts them: five summaries fit into one text whatever they hold."""
 _OWN_WORK = frozenset({*TEMPLATES, ATTACHMENTS})
 """Fields of a payload that are no variables."""
 _LONGEST_NAME = "W" * 80
@@ -121,11 +122,14 @@ def render(request: RenderRequest) -> RenderedMessage:
 
 
 def summary(request: RenderRequest) -> str:
-    """What the message says in one line of at most `LONGEST_SUMMARY` characters: its subject and its first words."""
+    """What the message says in one line of at most `LONGEST_SUMMARY` units: its subject and its first words."""
     _, texts = _texts(request, ("subject.txt", "preheader.txt"))
     subject, first_words = one_line(texts["subject.txt"]), one_line(texts["preheader.txt"])
     line = f"{subject} - {first_words}" if first_words and first_words not in subject else subject
-    return line if len(line) <= LONGEST_SUMMARY else f"{line[: LONGEST_SUMMARY - 3]}..."
+    units = line.encode("utf-16-le")
+    if len(units) <= 2 * LONGEST_SUMMARY:
+        return line
+    return units[: 2 * (LONGEST_SUMMARY - 3)].decode("utf-16-le", errors="ignore") + "..."
 
 
 def preview(request: RenderRequest, *, price: Decimal) -> Preview:

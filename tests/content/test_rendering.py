@@ -11,7 +11,7 @@ import pytest
 from core.errors import InvalidRequest
 from core.vocabulary import Channel, Purpose
 from delivery.catalog import catalog
-from delivery.content import Person, preview, render
+from delivery.content import Person, preview, render, summary
 from delivery.content.stored_templates import latest_version
 from tests.content.for_maya import LINKS, POSTAL_ADDRESS, mail, request_of, sms
 
@@ -279,3 +279,17 @@ def test_a_preview_shows_segments_and_cost():
     assert (text.segments.segments, text.cost) == (1, Decimal("0.0075"))
     letter = preview(request_of("payment_reminder", Channel.EMAIL), price=Decimal("0.0001"))
     assert (letter.segments, letter.cost) == (None, Decimal("0.0001"))
+
+
+@pytest.mark.parametrize("sign", ["a", "é", "\U0001f389"])
+def test_a_summary_is_one_line_of_which_five_fit_into_a_text(sign):
+    line = summary(request_of("milestone_reminder", Channel.SMS, payload={"milestone": sign * 400}))
+    assert len(line.encode("utf-16-le")) // 2 <= 200
+    assert line.startswith(f"You reached it: {sign}")
+    assert line.endswith(f"{sign}...")
+
+
+def test_a_summary_says_the_subject_and_the_first_words():
+    payload = {"topic": "Index funds", "summary": "A basket\ncosts less."}
+    line = summary(request_of("educational_content", Channel.EMAIL, payload=payload))
+    assert line == "Index funds, explained - A basket costs less."
