@@ -3,7 +3,7 @@
 accepted ─claim▶ claimed ─▶ sent ─▶ failed ─▶ delivered ─▶ bounced ─▶ complained
    ▲  ▲            │ │       │
    │  └─defer,retry┘ └▶ unknown ─▶ sent …, accepted (surely not sent), dead
-   ├─ undelivered: the next channel ── sent, unknown, claimed, failed, dead
+   ├─ undelivered: once more, or the next way ── sent, unknown, claimed, failed, dead
    └─ replay ── dead, failed
 
 What a provider proves stands in `PROVEN`, weakest first: a proof lifts a notification from anywhere below it and never
