@@ -69,5 +69,8 @@ def _gathering(
     own = SPREAD * (zlib.crc32(user.user_id.encode()) / 2**32)
     begins = datetime.combine(datetime(2000, 1, 2, tzinfo=UTC), wish.preferred_from or HOUR) + own
     hours = between(begins.time().replace(microsecond=0), (begins + OPEN_FOR).time().replace(microsecond=0))
-    opening = next_opening([WallHours(place_of(candidate, user).zones[:1], hours)], now)
+    zones = place_of(candidate, user).zones[
+        :1
+    ]  # an hour that suits, not a law: one of the possible clocks will do
+    opening = next_opening([WallHours(zones, hours)], now)
     return None if opening is None else datetime.fromtimestamp(opening[0], UTC)
