@@ -13,12 +13,10 @@ from pydantic import AfterValidator, Field
 
 from analytics.months import Month
 from core.clock import utc_now
-from core.settings import settings
-from delivery import archive
 from flows.audience import EVERYBODY, Audience, Recipient, people_of
 from flows.batch_results import finished
 from flows.batch_values import Draft, LeftOut
-from flows.batches import Batch, Tally, run
+from flows.batches import Batch, run
 from flows.report_archive import archived
 
 
@@ -62,21 +60,7 @@ def monthly_reports(
         dry_run=dry_run,
         processes=processes,
     )
-    tally = run(batch, people_of(audience))
-    if not dry_run:
-        forget(tally, Month.of(now.date()).plus(-settings().archive_months))
-    return finished(batch, tally)
-
-
-def forget(tally: Tally, before: Month) -> None:
-    """Deletes archived reports of months before `before`; when the archive is away, the next run does."""
-    try:
-        gone = archive.purge(str(before))
-    except archive.ArchiveAway:
-        tally.notes["old reports are still kept: the archive was away"] += 1
-    else:
-        if gone:
-            tally.notes[f"archived reports of months before {before} deleted"] = gone
+    return finished(batch, run(batch, people_of(audience)))
 
 
 def reports(
