@@ -1,7 +1,6 @@
 """Accepting: validate, dedupe, insert. Durable when it returns; nothing is half accepted."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -14,6 +13,7 @@ from core.database import DATABASE_AWAY, transaction
 from core.errors import IdempotencyConflict, InvalidRequest, NotAccepted, UnknownUser
 from core.ids import new_id
 from core.models import seal
+from core.values import value
 from delivery import ledger
 from delivery.catalog import MessageType, message_type
 from delivery.content import validate_payload
@@ -25,7 +25,7 @@ SCHEDULED = "scheduled"
 """The reason of what was accepted for a later time, until it is judged."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value(frozen=True, slots=True, kw_only=True)
 class Request:
     """One wish to say something to somebody.
 
@@ -42,7 +42,7 @@ class Request:
     campaign: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class Accepted:
     """The notification that stands for a request; `is_new` is False when its key had been accepted before."""
 
@@ -50,7 +50,7 @@ class Accepted:
     is_new: bool
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class Refused:
     """A request of a batch that could not be accepted, and why; the others are not touched by it."""
 

@@ -10,16 +10,17 @@ from uuid import UUID
 from sqlalchemy import Connection
 
 from core.clock import utc_now
-from core.database import rows
+from core.database import Row, rows
 from core.settings import settings
 from core.vocabulary import Channel, ErrorClass, OutcomeKind, Urgency
 from delivery import health
 from delivery.catalog import message_type
-from delivery.messages import Outcome, RenderedMessage, Transmission
+from delivery.messages import Outcome, Transmission
 from delivery.providers import provider
 from delivery.routing import Route
+from delivery.sealed_calls import Content, open_call
 from delivery.settlement import Sent, health_of, settle_surely
-from delivery.transmission import open_rendering, transmission_of, transmit
+from delivery.transmission import transmission_of, transmit
 
 SAME_KEY_FOR = timedelta(hours=23)
 """How long an idempotent provider surely remembers a key (Resend: 24 h)."""
@@ -33,7 +34,8 @@ class Interrupted:
     sent: Sent
     opened_at: datetime
     contact_point_id: UUID
-    rendered_sealed: bytes | None
+    content: Content | None
+    """What it carried; None when that has been erased."""
 
     @property
     def repeatable(self) -> bool:
@@ -44,7 +46,7 @@ class Interrupted:
         now = utc_now()
         return (
             provider(self.sent.route.provider).idempotent
-            and self.rendered_sealed is not None
+            and self.content is not None
             and self.opened_at > now - SAME_KEY_FOR
             and self.sent.expires_at > now
         )
@@ -56,12 +58,6 @@ class Interrupted:
         return (
             self.sent.type.urgency is Urgency.CRITICAL and in_doubt > settings().unknown_give_up_seconds
         )
-
-    def rendering(self) -> tuple[str, RenderedMessage] | None:
-        """(address, message) as they were sent; None when they have been erased."""
-        if self.rendered_sealed is None:
-            return None
-        return open_rendering(self.rendered_sealed, self.sent.attempt_id)
 
 
 def interrupted_calls(connection: Connection, taken: Collection[UUID]) -> list[list[Interrupted]]:
@@ -80,23 +76,31 @@ def interrupted_calls(connection: Connection, taken: Collection[UUID]) -> list[l
         " LEFT JOIN contact_points c ON c.id = a.contact_point_id ORDER BY a.key, a.position",
         ([str(each) for each in taken],),
     )
-    calls: dict[str, list[Interrupted]] = defaultdict(list)
-    for r in found:
-        sent = Sent(
-            attempt_id=r[0], notification_id=r[1], user_id=r[2], type=message_type(r[3]),
-            fence=r[4] if r[1] in taken else NOBODYS_FENCE, tries=r[5], route=Route(Channel(r[6]), r[7]), key=r[12],
-            units=r[8], cost_estimate=r[15], domain=r[9], address_index=bytes(r[10] or b""), expires_at=r[11],
+    calls: dict[str, list[Row]] = defaultdict(list)
+    for row in found:
+        calls[row[12]].append(row)
+    return [_members(call, taken) for call in calls.values()]
+
+
+def _members(call: Sequence[Row], taken: Collection[UUID]) -> list[Interrupted]:
+    first = call[0]
+    contents: Sequence[Content | None] = open_call(first[14], first[0]) if first[14] is not None else ()
+    if len(contents) != len(call):  # erased, or not all members are there: it can't be the same call any more
+        contents = [None] * len(call)
+    return [
+        Interrupted(
+            sent=Sent(
+                attempt_id=r[0], notification_id=r[1], user_id=r[2], type=message_type(r[3]),
+                fence=r[4] if r[1] in taken else NOBODYS_FENCE, tries=r[5], route=Route(Channel(r[6]), r[7]),
+                key=r[12], units=r[8], cost_estimate=r[15], domain=r[9], address_index=bytes(r[10] or b""),
+                expires_at=r[11], opened_at=r[13],
+            ),
             opened_at=r[13],
-        )  # fmt: skip
-        calls[sent.key].append(
-            Interrupted(
-                sent=sent,
-                opened_at=r[13],
-                contact_point_id=r[16],
-                rendered_sealed=bytes(r[14]) if r[14] is not None else None,
-            )
+            contact_point_id=r[16],
+            content=content,
         )
-    return list(calls.values())
+        for r, content in zip(call, contents, strict=True)
+    ]  # fmt: skip
 
 
 def repeat(calls: Sequence[Sequence[Interrupted]]) -> None:
@@ -135,10 +139,9 @@ def as_said_of_the_first(answers: Mapping[UUID, Outcome]) -> dict[UUID, Outcome]
 
 
 def _transmission(each: Interrupted) -> Transmission:
-    rendering = each.rendering()
-    if rendering is None:
+    if each.content is None:
         raise ValueError("only what is `repeatable` can be repeated")
-    address, message = rendering
+    address, message = each.content
     return transmission_of(
         attempt_id=each.sent.attempt_id,
         notification_id=each.sent.notification_id,

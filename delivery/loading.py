@@ -3,7 +3,7 @@
 from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
 from collections.abc import Set as AbstractSet
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -14,6 +14,7 @@ from sqlalchemy import Connection
 
 from core.ids import read_id
 from core.models import unseal
+from core.values import value
 from core.vocabulary import Channel, ConsentLevel, LawfulBasis, Purpose, Urgency
 from delivery import budgets
 from delivery.asking import Known, ask, clock, instant, octets
@@ -34,7 +35,7 @@ _LEVEL_OF = {str(each): each for each in ConsentLevel}
 _BASIS_OF = {str(each): each for each in LawfulBasis}
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value(frozen=True, slots=True, kw_only=True)
 class ContactPoint:
     """A user's primary address on one channel; unsealed only for a message that is really sent."""
 
@@ -52,7 +53,7 @@ class ContactPoint:
         return unseal(self.address_sealed, place=ADDRESS_PLACE, row=self.id)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value(frozen=True, slots=True, kw_only=True)
 class PastAttempt:
     """What an earlier attempt of a notification came to."""
 
@@ -62,7 +63,7 @@ class PastAttempt:
     closes: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value(frozen=True, slots=True, kw_only=True)
 class Work:
     """One claimed notification with its type and its open payload."""
 
@@ -76,7 +77,7 @@ class Work:
         return self.claimed.id
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value(frozen=True, slots=True, kw_only=True)
 class Batch:
     """The claimed work and all that is known about it."""
 

@@ -5,16 +5,17 @@ Notification ──render──▶ SmsMessage | EmailMessage ──wrap──▶
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
+from core.values import value
 from core.vocabulary import Channel, ErrorClass, EventKind, OutcomeKind
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class Attachment:
     """A file of a mail; `content_id` makes it an inline image (`cid:`)."""
 
@@ -24,7 +25,7 @@ class Attachment:
     content_id: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class RenderedMessage:
     """Content ready for one channel: `body` is the SMS text or the mail's text part.
 
@@ -41,7 +42,7 @@ class RenderedMessage:
     template: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class Transmission:
     """One attempt handed to a provider: everything it needs, nothing that it must decide.
 
@@ -62,7 +63,7 @@ class Transmission:
     """time.monotonic() after which our claim may have been taken over: then it must not be sent (RetryLater)."""
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class Outcome:
     """A provider's answer, named by what we do next.
 
@@ -89,7 +90,7 @@ LEASE_OVER = Outcome(OutcomeKind.RETRY_LATER, code="lease_over", error_class=Err
 """Not sent, because the claim would have run out or the worker stops: released at once, no try counted."""
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class DeliveryEvent:
     """One thing that a provider told us later, in our words, with the raw payload kept.
 

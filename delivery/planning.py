@@ -13,6 +13,7 @@ from uuid import UUID
 
 from core.errors import InvalidRequest
 from core.settings import settings
+from core.values import value
 from core.vocabulary import Channel
 from delivery import digests, pumping, routing
 from delivery.catalog import MessageType
@@ -28,7 +29,7 @@ from delivery.throttle import Spender
 PROVIDER_PAUSE = timedelta(seconds=10)
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class Planned:
     """A notification that will be sent on `route` to `contact_point`, because of `verdict`."""
 

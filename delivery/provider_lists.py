@@ -25,14 +25,13 @@ def look_up(each: Interrupted) -> Outcome | None:
 
     The status that the list shows is applied like a callback.
     """
-    rendering = each.rendering()
-    if rendering is None:
+    if each.content is None:
         return None
     carrier = provider(each.sent.route.provider)
     settled = utc_now() - each.opened_at >= timedelta(seconds=settings().unknown_settle_seconds)
     if carrier.idempotent and not settled:  # the others are not looked at before
         return None
-    address, message = rendering
+    address, message = each.content
     records = carrier.search(
         address=address, since=each.opened_at - CLOCKS_APART, until=utc_now() + CLOCKS_APART
     )

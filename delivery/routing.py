@@ -1,15 +1,15 @@
 """Which (channel, provider) may be tried for a notification, in order: provider before channel."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 
+from core.values import value
 from core.vocabulary import Channel
 from delivery.catalog import MessageType
 from delivery.health import Health
 from delivery.loading import PastAttempt
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class Route:
     """A way to reach somebody."""
 

@@ -5,7 +5,7 @@ import random
 import time
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -16,6 +16,7 @@ from sqlalchemy import Connection
 from core.clock import utc_now
 from core.database import DATABASE_AWAY, transaction
 from core.settings import settings
+from core.values import value
 from core.vocabulary import OutcomeKind, State, Urgency
 from delivery import ledger
 from delivery.catalog import MessageType
@@ -33,7 +34,7 @@ REPEAT_SECONDS = 5
 LONGEST_DOUBT = 600.0
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value(frozen=True, slots=True, kw_only=True)
 class Sent:
     """An attempt that a provider was called for, with what the settlement must know of it."""
 
@@ -57,7 +58,7 @@ class Sent:
     """When the attempt was opened, where that is long ago."""
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class Settled:
     """What a settlement came to: ids by their new state, and those to try on another route now."""
 

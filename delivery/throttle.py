@@ -8,12 +8,12 @@ back. The whole batch is one Lua call on Redis's clock; see `throttle.lua`.
 import logging
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 import orjson
 
 from core.redis import REDIS_AWAY, client, script
+from core.values import value
 
 SCRIPT = Path(__file__).with_name("throttle.lua")
 KEY_PREFIX = "mingus:{throttle}:"
@@ -29,7 +29,7 @@ logger = logging.getLogger(__name__)
 _unreported: Counter[str] = Counter()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value(frozen=True, slots=True, kw_only=True)
 class Bucket:
     """A limit: at most `limit` tokens in any half-open window of `seconds`, `reserve` of them for urgent requests."""
 
@@ -44,7 +44,7 @@ class Bucket:
             raise ValueError(f"bucket {self.key}: limit ≥ 1, 0 ≤ reserve < limit and seconds > 0 are needed")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value(frozen=True, slots=True, kw_only=True)
 class TokenRequest:
     """Tokens that `holder` (a notification's id) needs, all or none, within `before` seconds from now.
 
@@ -58,7 +58,7 @@ class TokenRequest:
     before: float
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class TokenAnswer:
     """`wait` seconds until the reserved instant: 0.0 spent now, None when there is none in time.
 

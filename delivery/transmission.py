@@ -1,34 +1,33 @@
-"""From a plan to provider calls: render, seal, group into calls, and (after a crash) rebuild what was sealed."""
+"""From a plan to provider calls: render, group into calls, seal what each carries, and call."""
 
 import time
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from datetime import date, datetime
 from uuid import UUID
 
-import orjson
-
 from core.errors import InvalidRequest
 from core.ids import new_id
-from core.models import SealedBytes, seal, unseal
+from core.models import SealedBytes
 from core.settings import settings
 from core.stopping import is_stopping
+from core.values import value
 from core.vocabulary import Urgency
 from delivery import call_pace, costs, keys
 from delivery.catalog import message_type
 from delivery.ledger import OpenAttempt
 from delivery.loading import Batch, Work
-from delivery.messages import LEASE_OVER, Attachment, Outcome, RenderedMessage, Transmission
+from delivery.messages import LEASE_OVER, Outcome, RenderedMessage, Transmission
 from delivery.planning import Planned
 from delivery.providers import provider
 from delivery.rendering import render_for
+from delivery.sealed_calls import seal_call
 
-RENDERED_PLACE = "attempts.rendered"
 NO_TURN = replace(LEASE_OVER, detail="no turn at the provider's pace")
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class Prepared:
     """One attempt, rendered and ready to be opened and then transmitted."""
 
@@ -41,23 +40,16 @@ def prepare(
     batch: Batch, planned: Sequence[Planned], *, now: datetime
 ) -> tuple[list[Prepared], list[tuple[Work, InvalidRequest]]]:
     """Render all; those whose content can't be rendered come back with the reason and hinder nobody."""
-    drafts: list[tuple[Planned, RenderedMessage, UUID]] = []
+    drafts: list[_Draft] = []
     broken: list[tuple[Work, InvalidRequest]] = []
     for each in planned:
         try:
-            drafts.append((each, render_for(batch, each.work, each.route.channel, now), new_id()))
+            message = render_for(batch, each.work, each.route.channel, now)
         except InvalidRequest as error:
             broken.append((each.work, error))
-    prepared: list[Prepared] = []
-    for members in _calls(drafts):
-        shared = keys.batch_key([attempt_id for _, _, attempt_id in members]) if len(members) > 1 else None
-        for position, (each, message, attempt_id) in enumerate(members):
-            key = shared or keys.attempt_key(attempt_id)
-            number = len(batch.past.get(each.work.id, ())) + 1
-            prepared.append(
-                _prepared(each, message, attempt_id, place=(key, position), number=number, on=now.date())
-            )
-    return prepared, broken
+        else:
+            drafts.append(_Draft(each, message, each.contact_point.address(), new_id()))
+    return [each for call in _calls(drafts) for each in _opened(call, batch, now.date())], broken
 
 
 def transmit(transmissions: Sequence[tuple[str, Transmission]], *, deadline: float) -> dict[UUID, Outcome]:
@@ -95,43 +87,6 @@ def _urgent(members: Sequence[Transmission]) -> bool:
     return any(message_type(each.message_type).urgency is Urgency.CRITICAL for each in members)
 
 
-def sealed_rendering(message: RenderedMessage, address: str, attempt_id: UUID) -> SealedBytes:
-    """What an idempotent repeat needs to be the same to the byte: message and address, sealed to the attempt."""
-    plain = orjson.dumps(
-        {
-            "address": address,
-            "channel": message.channel,
-            "body": message.body,
-            "units": message.units,
-            "subject": message.subject,
-            "html": message.html,
-            "headers": dict(message.headers),
-            "template": message.template,
-            "attachments": [
-                {
-                    "filename": a.filename,
-                    "type": a.content_type,
-                    "id": a.content_id,
-                    "content": a.content.hex(),
-                }
-                for a in message.attachments
-            ],
-        }
-    )
-    return seal(plain, place=RENDERED_PLACE, row=attempt_id)
-
-
-def open_rendering(sealed: bytes, attempt_id: UUID) -> tuple[str, RenderedMessage]:
-    """(address, message) of `sealed_rendering`."""
-    data = orjson.loads(unseal(sealed, place=RENDERED_PLACE, row=attempt_id))
-    attachments = tuple(
-        Attachment(a["filename"], a["type"], bytes.fromhex(a["content"]), a["id"])
-        for a in data.pop("attachments")
-    )
-    address = data.pop("address")
-    return address, RenderedMessage(attachments=attachments, **data)
-
-
 def transmission_of(
     *,
     attempt_id: UUID,
@@ -161,7 +116,12 @@ def transmission_of(
     )
 
 
-_Draft = tuple[Planned, RenderedMessage, UUID]
+@value(frozen=True, slots=True)
+class _Draft:
+    planned: Planned
+    message: RenderedMessage
+    address: str
+    attempt_id: UUID
 
 
 def _calls(drafts: Sequence[_Draft]) -> list[list[_Draft]]:
@@ -169,8 +129,8 @@ def _calls(drafts: Sequence[_Draft]) -> list[list[_Draft]]:
     waiting: Mapping[str, list[_Draft]] = defaultdict(list)
     calls: list[list[_Draft]] = []
     for draft in drafts:
-        name = draft[0].route.provider
-        if provider(name).batch_size > 1 and not draft[1].attachments:
+        name = draft.planned.route.provider
+        if provider(name).batch_size > 1 and not draft.message.attachments:
             waiting[name].append(draft)
         else:
             calls.append([draft])
@@ -180,49 +140,42 @@ def _calls(drafts: Sequence[_Draft]) -> list[list[_Draft]]:
     return calls
 
 
-def _prepared(
-    planned: Planned,
-    message: RenderedMessage,
-    attempt_id: UUID,
-    *,
-    place: tuple[str, int],
-    number: int,
-    on: date,
-) -> Prepared:
-    key, position = place
-    work, route = planned.work, planned.route
-    address = planned.contact_point.address()
-    return Prepared(
-        planned=planned,
-        attempt=OpenAttempt(
-            id=attempt_id,
-            notification_id=work.id,
-            fence=work.claimed.fence,
-            number=number,
-            channel=route.channel,
-            provider=route.provider,
-            contact_point_id=planned.contact_point.id,
-            key=key,
-            position=position,
-            template=message.template,
-            rendered_sealed=sealed_rendering(message, address, attempt_id),
-            units=message.units,
-            cost_estimate=costs.estimate(
-                route.channel,
-                message.units,
-                on=on,
+def _opened(call: Sequence[_Draft], batch: Batch, on: date) -> Iterator[Prepared]:
+    """The attempts of one call: one key for all, and with the first of them, sealed, what all of them carry."""
+    ids = [each.attempt_id for each in call]
+    key = keys.batch_key(ids) if len(ids) > 1 else keys.attempt_key(ids[0])
+    sealed: SealedBytes | None = seal_call([(each.address, each.message) for each in call], ids[0])
+    for position, each in enumerate(call):
+        work, route, contact_point = each.planned.work, each.planned.route, each.planned.contact_point
+        units = each.message.units
+        yield Prepared(
+            planned=each.planned,
+            attempt=OpenAttempt(
+                id=each.attempt_id,
+                notification_id=work.id,
+                fence=work.claimed.fence,
+                number=len(batch.past.get(work.id, ())) + 1,
+                channel=route.channel,
                 provider=route.provider,
-                country=planned.contact_point.country,
+                contact_point_id=contact_point.id,
+                key=key,
+                position=position,
+                template=each.message.template,
+                rendered_sealed=sealed,
+                units=units,
+                cost_estimate=costs.estimate(
+                    route.channel, units, on=on, provider=route.provider, country=contact_point.country
+                ),
             ),
-        ),
-        transmission=transmission_of(
-            attempt_id=attempt_id,
-            notification_id=work.id,
-            message_type=work.type.name,
-            provider_name=route.provider,
-            address=address,
-            message=message,
-            key=key,
-            expires_at=work.claimed.expires_at,
-        ),
-    )
+            transmission=transmission_of(
+                attempt_id=each.attempt_id,
+                notification_id=work.id,
+                message_type=work.type.name,
+                provider_name=route.provider,
+                address=each.address,
+                message=each.message,
+                key=key,
+                expires_at=work.claimed.expires_at,
+            ),
+        )
+        sealed = None

@@ -53,7 +53,6 @@ class Failover:
             ),
         ]
 
-
     def table(self) -> Table:
         """What was seen, for a person: the story of the outage line by line."""
         table = Table(title=f"Failover: {BROKEN} refused every text for a while", title_justify="left")

@@ -15,7 +15,7 @@ from core.models.analytics import (
     TrySlot,
     UserDay,
 )
-from core.models.base import Base, Sealed, SealedBytes, seal, unseal
+from core.models.base import Base, Sealed, SealedBytes, seal, unseal, unseal_bytes
 from core.models.batches import Campaign, Career, Enrolment, JobPosting, Lesson, ReminderWish
 from core.models.consents import Consent, PendingWithdrawal, Suppression
 from core.models.events import AuditEntry, Callback, DeliveryEvent
@@ -31,5 +31,5 @@ __all__ = [
     "EventHour", "FrequencyCap", "Goal", "InboundMessage", "JobPosting", "LatencyHour", "Lesson", "Notification",
     "PendingWithdrawal", "PersonHour", "Preference", "QueueSample", "ReminderWish", "Report", "RollupState", "Sealed",
     "SealedBytes", "SendChoice", "SendTime", "SendTimeFit", "Suppression", "Transaction", "TryDomain", "TrySlot",
-    "User", "UserDay", "seal", "unseal",
+    "User", "UserDay", "seal", "unseal", "unseal_bytes",
 ]  # fmt: skip

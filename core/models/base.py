@@ -64,6 +64,11 @@ def unseal(sealed: bytes | memoryview, *, place: str, row: object) -> str:
     return keyring().open(sealed, place=place, row=row).decode()
 
 
+def unseal_bytes(sealed: bytes | memoryview, *, place: str, row: object) -> bytes:
+    """The bytes of an envelope; SealBroken when it was moved or changed."""
+    return keyring().open(sealed, place=place, row=row)
+
+
 class Xid8(UserDefinedType[int]):
     """PostgreSQL's 64-bit transaction id: which transaction wrote a row, for rollups that miss nothing."""
 

@@ -1,15 +1,16 @@
 """What a channel is: it knows its addresses, finishes rendered texts, and counts what is billed."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any, Protocol
 
+from core.values import value
 from core.vocabulary import Channel
 from delivery.catalog import MessageType
 from delivery.messages import RenderedMessage
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value(frozen=True, slots=True, kw_only=True)
 class Address:
     """An address in its one normal form, with what can be known from the address alone.
 
@@ -24,7 +25,7 @@ class Address:
     domain: str = ""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value(frozen=True, slots=True, kw_only=True)
 class Draft:
     """What the templates gave, part by part, before the channel finishes it."""
 

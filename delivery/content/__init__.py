@@ -4,7 +4,7 @@
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import UTC, datetime
 from decimal import Decimal
 from functools import lru_cache
@@ -12,6 +12,7 @@ from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from core.errors import InvalidRequest
+from core.values import value
 from core.vocabulary import Channel, Purpose, Urgency
 from delivery.catalog import MessageType
 from delivery.channels import CHANNELS, Draft
@@ -39,7 +40,7 @@ _NOBODY = "there"
 """Who is greeted when the name is unknown: "Hi there"."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value(frozen=True, slots=True, kw_only=True)
 class Person:
     """Whom the message speaks to; `locale` such as en_US, `time_zone` an IANA name."""
 
@@ -48,7 +49,7 @@ class Person:
     time_zone: str | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value(frozen=True, slots=True, kw_only=True)
 class RenderRequest:
     """Everything that a message is made of: equal requests render to equal bytes.
 
@@ -69,7 +70,7 @@ class RenderRequest:
     stored: StoredTemplate | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value(frozen=True, slots=True, kw_only=True)
 class Preview:
     """A message as it would leave, and what it would cost in USD."""
 
@@ -162,9 +163,9 @@ def _values(request: RenderRequest) -> dict[str, Any]:
     name = name[: len(_LONGEST_NAME) if name.isascii() else len(_LONGEST_NAME) // 2] or _NOBODY
     values: dict[str, Any] = dict(_defaults(message_type.name))
     values["name"] = name
-    for key, value in request.payload.items():
+    for key, given in request.payload.items():
         if key not in _OWN_WORK:
-            values[key] = clean(value) if isinstance(value, str) else _cleaned(value)
+            values[key] = clean(given) if isinstance(given, str) else _cleaned(given)
     if "first_name" not in request.payload:
         values["first_name"] = str(values["name"]).partition(" ")[0]
     template = request.payload.get("template")

@@ -1,7 +1,6 @@
 """Attempts: the intent to call a provider, committed before the call, and what became of it."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from decimal import Decimal
 from uuid import UUID
 
@@ -9,10 +8,11 @@ from sqlalchemy import Connection
 
 from core.database import execute, from_records, rows
 from core.models import SealedBytes
+from core.values import value
 from core.vocabulary import Channel, ErrorClass, OutcomeKind
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value(frozen=True, slots=True, kw_only=True)
 class OpenAttempt:
     """An attempt as it is written before the provider is called."""
 
@@ -31,7 +31,7 @@ class OpenAttempt:
     cost_estimate: Decimal
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value(frozen=True, slots=True, kw_only=True)
 class ClosedAttempt:
     """What became of an attempt."""
 

@@ -8,7 +8,6 @@ goes back to 0 with every move.
 """
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
@@ -16,9 +15,10 @@ from sqlalchemy import Connection
 
 from core.database import execute, from_records, rows
 from core.ids import id_array
+from core.values import value
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value(frozen=True, slots=True, kw_only=True)
 class Claimed:
     """A notification that this process may work on until its lease is over, under `fence`."""
 

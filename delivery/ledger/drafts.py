@@ -1,7 +1,6 @@
 """What is accepted: new notifications, one row per idempotency key for ever."""
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
@@ -9,9 +8,10 @@ from sqlalchemy import Connection
 
 from core.database import from_records, rows
 from core.models import SealedBytes
+from core.values import value
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value(frozen=True, slots=True, kw_only=True)
 class Draft:
     """A notification about to be accepted."""
 

@@ -1,7 +1,7 @@
 """Delivery events: what happened to a message, appended and never changed."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import datetime
 from decimal import Decimal
 from uuid import UUID
@@ -10,10 +10,11 @@ from sqlalchemy import Connection
 
 from core.database import from_records
 from core.ids import new_id
+from core.values import value
 from delivery import counters
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value(frozen=True, slots=True, kw_only=True)
 class Fact:
     """A delivery event as it is written."""
 

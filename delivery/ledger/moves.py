@@ -1,7 +1,6 @@
 """From state to state: by the holder of a claim, or by what a provider said."""
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
@@ -10,11 +9,12 @@ from uuid import UUID
 from sqlalchemy import Connection
 
 from core.database import execute, from_records, rows
+from core.values import value
 from core.vocabulary import Channel, State
 from delivery.lifecycle import FINAL, sources
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value(frozen=True, slots=True, kw_only=True)
 class Move:
     """Where a claimed notification goes next; `tried` counts a try against its retries."""
 

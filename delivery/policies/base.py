@@ -5,13 +5,14 @@ and the combination of their verdicts are in `delivery.policies`.
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import datetime, time
 from decimal import Decimal
 from enum import StrEnum
 from typing import Any
 from uuid import UUID
 
+from core.values import value
 from core.vocabulary import Category, Channel, ConsentLevel, LawfulBasis, Purpose
 from delivery.budgets import Standing
 from delivery.catalog import MessageType
@@ -25,7 +26,7 @@ class VerdictKind(StrEnum):
     SKIP = "skip"
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class Verdict:
     """Allow · Defer(until, reason) · Skip(reason), with the evidence that decided it (ids and numbers only)."""
 
@@ -53,7 +54,7 @@ class Verdict:
 ALLOW = Verdict(VerdictKind.ALLOW)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value(frozen=True, slots=True, kw_only=True)
 class Candidate:
     """One notification on one channel, about to be sent if nobody objects."""
 
@@ -85,7 +86,7 @@ class Candidate:
     """The provider's pace in units (SMS segments, mails) per minute across all workers; 0 means unpaced."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value(frozen=True, slots=True, kw_only=True)
 class ConsentState:
     """The current state of user × channel × purpose, derived from the ledger; `consent_id` is the deciding row."""
 
@@ -97,7 +98,7 @@ class ConsentState:
     at: datetime
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value(frozen=True, slots=True, kw_only=True)
 class UserFacts:
     """What policies may know about a person."""
 
@@ -113,7 +114,7 @@ class UserFacts:
     erased: bool = False
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value(frozen=True, slots=True, kw_only=True)
 class PreferenceFacts:
     """A person's wish for one category on one channel."""
 
@@ -126,7 +127,7 @@ class PreferenceFacts:
     preferred_until: time | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value(frozen=True, slots=True, kw_only=True)
 class Facts:
     """Everything that a batch is judged on, loaded in a handful of set queries before the first policy runs."""
 
