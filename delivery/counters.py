@@ -15,6 +15,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from decimal import ROUND_HALF_UP, Decimal
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, Protocol
 from uuid import uuid4
@@ -192,6 +193,7 @@ def _ttl() -> int:
     return int(KEPT.total_seconds())
 
 
+@lru_cache(maxsize=1024)  # prices repeat
 def _micro(price: Decimal) -> int:
     """Millionths, rounded as PostgreSQL rounds a numeric(12, 6)."""
     return int((price * MILLION).to_integral_value(ROUND_HALF_UP))

@@ -79,7 +79,7 @@ def _one_pass(ids: Sequence[UUID], avoid: Mapping[UUID, set[Route]], report: Rep
     for name in {each.message_type for each in healthy}:
         crash_point(f"work_on={name}")
     with given_back_on_error(healthy):
-        prepared = _plan_and_open(healthy, avoid, report)
+        prepared = _plan_and_open(healthy, avoid, report, deadline)
     if not prepared:
         return {}
     crash_point("before_call")
@@ -87,7 +87,7 @@ def _one_pass(ids: Sequence[UUID], avoid: Mapping[UUID, set[Route]], report: Rep
 
 
 def _plan_and_open(
-    claimed: Sequence[Claimed], avoid: Mapping[UUID, set[Route]], report: Report
+    claimed: Sequence[Claimed], avoid: Mapping[UUID, set[Route]], report: Report, deadline: float
 ) -> list[Prepared]:
     now = utc_now()
     providers = configured(settings())
@@ -102,7 +102,7 @@ def _plan_and_open(
             batch, now=now, providers=providers, health=standing, avoid=avoid, spend=throttle.spend
         )
         retry_budget.apply(plan, now)
-        prepared, broken = prepare(batch, plan.send, now=now)
+        prepared, broken = prepare(batch, plan.send, now=now, deadline=deadline)
         report.states.update(write_plan(connection, batch, plan, broken, now))
         ledger.open_attempts(connection, [each.attempt for each in prepared])
         standing.used({each.planned.route.provider for each in prepared})

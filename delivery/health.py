@@ -2,17 +2,20 @@
 
 Over the last 30 seconds a provider whose failed calls reach 5 and half of all is taken out for 5 to 60 seconds
 (doubling, with jitter); then one probe at a time is let through until one succeeds. Without Redis every provider
-counts as up: a breaker saves time, it never decides about safety.
+counts as up: a breaker saves time, it never decides about safety. For the same reason a process believes for a moment
+that a provider is up, and tells of good calls together: what changes something is told at once.
 """
 
 import random
-from collections.abc import Collection, Iterator, Mapping
+import time
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
 from core.redis import REDIS_AWAY, client, script
+from delivery.tallies import Tally
 
 _SCRIPT = Path(__file__).with_name("health.lua")
 _PREFIX = "mingus:health:"
@@ -53,14 +56,7 @@ class Standing(dict[str, Health]):
 @contextmanager
 def of(providers: Collection[str]) -> Iterator[Standing]:
     """The health of each, for as long as a plan is made."""
-    names = sorted(providers)
-    try:
-        found = script(_SCRIPT)(keys=[_PREFIX + name for name in names], args=["ask"]) if names else []
-        standing = Standing(
-            {name: Health(answer.decode()) for name, answer in zip(names, found, strict=True)}
-        )
-    except REDIS_AWAY:
-        standing = Standing(dict.fromkeys(names, Health.UP))
+    standing = _asked(sorted(providers))
     try:
         yield standing
     finally:
@@ -69,15 +65,20 @@ def of(providers: Collection[str]) -> Iterator[Standing]:
 
 def record(results: Mapping[str, Calls]) -> None:
     """Count calls; a provider that is broken is taken out at once."""
-    if not results:
+    matters = any(calls.bad or calls.broken for calls in results.values()) or not _believed_up(results)
+    told = _good.add({name: calls.good for name, calls in results.items()}, now_at_once=matters)
+    if not told and not matters:
         return
+    names = sorted({*told, *results})
     arguments: list[str | int | float] = ["record"]
-    for calls in results.values():
-        arguments += [calls.good, calls.bad, int(calls.broken), random.uniform(0.8, 1.2)]
+    for name in names:
+        calls = results.get(name, Calls())
+        arguments += [told.get(name, 0), calls.bad, int(calls.broken), random.uniform(0.8, 1.2)]
     try:
-        script(_SCRIPT)(keys=[_PREFIX + name for name in results], args=arguments)
+        answers = script(_SCRIPT)(keys=[_PREFIX + name for name in names], args=arguments)
     except REDIS_AWAY:
         return
+    _believe(zip(names, answers, strict=True))
 
 
 def is_open(provider: str) -> bool:
@@ -90,7 +91,43 @@ def is_open(provider: str) -> bool:
 
 def reset(provider: str) -> None:
     """Forget what is known about `provider` (after an operator has mended it)."""
+    _up_until.pop(provider, None)
     client().delete(_PREFIX + provider, _PREFIX + provider + ":probe")
+
+
+BELIEVED_SECONDS = 0.2
+_up_until: dict[str, float] = {}
+_good = Tally()
+
+
+def forget() -> None:
+    """Forget what this process believes and has not told yet (tests, and after a fork)."""
+    _up_until.clear()
+    _good.clear()
+
+
+def _asked(names: Sequence[str]) -> Standing:
+    if _believed_up(names):
+        return Standing(dict.fromkeys(names, Health.UP))
+    try:
+        found = script(_SCRIPT)(keys=[_PREFIX + name for name in names], args=["ask"])
+    except REDIS_AWAY:
+        return Standing(dict.fromkeys(names, Health.UP))
+    _believe(zip(names, found, strict=True))
+    return Standing({name: Health(answer.decode()) for name, answer in zip(names, found, strict=True)})
+
+
+def _believed_up(names: Iterable[str]) -> bool:
+    now = time.monotonic()
+    return all(_up_until.get(name, 0.0) > now for name in names)
+
+
+def _believe(answers: Iterable[tuple[str, bytes]]) -> None:
+    for name, answer in answers:
+        if answer == b"up":
+            _up_until[name] = time.monotonic() + BELIEVED_SECONDS
+        else:
+            _up_until.pop(name, None)
 
 
 def _give_back(names: Collection[str]) -> None:

@@ -88,19 +88,15 @@ def accept_many(
             results[place] = Refused(request, error)
     try:
         with transaction() as connection:
-            known = ledger.known_users(connection, {draft.user_id for draft in drafts})
-            for place, draft in zip(places, drafts, strict=True):
-                if draft.user_id not in known:
-                    results[place] = Refused(
-                        requests[place], UnknownUser("user_id", f"no user {draft.user_id!r}")
-                    )
-            places, drafts = _without_refused(places, drafts, results)
             found = ledger.insert(connection, drafts, relay_after=relay_after)
     except DATABASE_AWAY as error:
         raise NotAccepted(
             "the database did not confirm the notification: try again, with an idempotency_key so that it can't be stored twice"
         ) from error
     for place, draft in zip(places, drafts, strict=True):
+        if draft.id not in found:
+            results[place] = Refused(requests[place], UnknownUser("user_id", f"no user {draft.user_id!r}"))
+            continue
         notification_id, stored_hash = found[draft.id]
         if stored_hash != draft.content_hash:
             results[place] = Refused(
@@ -161,10 +157,3 @@ def _times(request: Request, row: MessageType, now: datetime) -> tuple[datetime,
     if expires_at <= deliver_after:
         raise InvalidRequest("expires_at", "lies before the message is due: it could never be sent")
     return deliver_after, expires_at
-
-
-def _without_refused(
-    places: list[int], drafts: list[ledger.Draft], results: Sequence[object]
-) -> tuple[list[int], list[ledger.Draft]]:
-    kept = [(place, draft) for place, draft in zip(places, drafts, strict=True) if results[place] is None]
-    return [place for place, _ in kept], [draft for _, draft in kept]

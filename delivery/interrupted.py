@@ -55,9 +55,7 @@ class Interrupted:
     def is_given_up(self) -> bool:
         """True for a critical message that has been in doubt for MINGUS_UNKNOWN_GIVE_UP_SECONDS."""
         in_doubt = (utc_now() - self.opened_at).total_seconds()
-        return (
-            self.sent.type.urgency is Urgency.CRITICAL and in_doubt > settings().unknown_give_up_seconds
-        )
+        return self.sent.type.urgency is Urgency.CRITICAL and in_doubt > settings().unknown_give_up_seconds
 
 
 def interrupted_calls(connection: Connection, taken: Collection[UUID]) -> list[list[Interrupted]]:
@@ -110,7 +108,7 @@ def repeat(calls: Sequence[Sequence[Interrupted]]) -> None:
         return
     deadline = time.monotonic() + settings().lease_seconds * 0.8
     answers = transmit(
-        [(each.sent.route.provider, _transmission(each)) for each in members], deadline=deadline
+        [(each.sent.route.provider, _transmission(each, deadline)) for each in members], deadline=deadline
     )
     sent = [each.sent for each in members]
     health.record(health_of(sent, answers))
@@ -138,7 +136,7 @@ def as_said_of_the_first(answers: Mapping[UUID, Outcome]) -> dict[UUID, Outcome]
     }
 
 
-def _transmission(each: Interrupted) -> Transmission:
+def _transmission(each: Interrupted, deadline: float) -> Transmission:
     if each.content is None:
         raise ValueError("only what is `repeatable` can be repeated")
     address, message = each.content
@@ -151,4 +149,5 @@ def _transmission(each: Interrupted) -> Transmission:
         message=message,
         key=each.sent.key,
         expires_at=each.sent.expires_at,
+        send_before=deadline,
     )

@@ -167,14 +167,12 @@ def _give_up(search: _Search, plan: Plan, now: datetime, *, refused: bool) -> No
 def _candidate(batch: Batch, work: Work, place: tuple[Route, ContactPoint], now: datetime) -> Candidate:
     route, contact_point = place
     pace = settings().provider_paces.get(route.provider, 0)
-    return replace(
-        candidate_for(
-            work.type,
-            work.claimed.user_id,
-            contact_point,
-            notification_id=work.id,
-            now=work.claimed.created_at,
-        ),
+    return candidate_for(
+        work.type,
+        work.claimed.user_id,
+        contact_point,
+        notification_id=work.id,
+        now=work.claimed.created_at,
         expires_at=work.claimed.expires_at,
         is_digest=digests.GATHERED in work.payload,
         amount=_amount(work.payload.get("amount")),
@@ -182,27 +180,45 @@ def _candidate(batch: Batch, work: Work, place: tuple[Route, ContactPoint], now:
         if pumping.paced(contact_point.channel, contact_point.country)
         else "",
         provider=route.provider,
-        provider_units_per_minute=pace,
+        pace=pace,
         units=_units(batch, work, route.channel, now) if pace else 1,
     )
 
 
 def candidate_for(
-    row: MessageType, user_id: str, contact_point: ContactPoint, *, notification_id: UUID, now: datetime
+    row: MessageType,
+    user_id: str,
+    contact_point: ContactPoint,
+    *,
+    notification_id: UUID,
+    now: datetime,
+    expires_at: datetime | None = None,
+    is_digest: bool = False,
+    amount: Decimal | None = None,
+    block: str = "",
+    provider: str = "",
+    pace: int = 0,
+    units: int = 1,
 ) -> Candidate:
-    """A message of type `row`, accepted at `now`, as policies see it."""
+    """A message of type `row`, accepted at `now`, as policies see it; `pace` is the provider's, in units a minute."""
     return Candidate(
         notification_id=notification_id,
         user_id=user_id,
         type=row,
         channel=contact_point.channel,
         created_at=now,
-        expires_at=now + row.lifetime,
+        expires_at=expires_at or now + row.lifetime,
         address_index=contact_point.address_index,
         country=contact_point.country,
         region=contact_point.region,
         zones=contact_point.zones,
+        is_digest=is_digest,
+        amount=amount,
+        units=units,
         jitter=(notification_id.int & 0xFFFF) / 0x10000,
+        block=block,
+        provider=provider,
+        provider_units_per_minute=pace,
     )
 
 

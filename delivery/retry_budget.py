@@ -12,6 +12,7 @@ from pathlib import Path
 from core.redis import REDIS_AWAY, script
 from delivery.planning import Plan, Planned
 from delivery.policies.base import Verdict
+from delivery.tallies import Tally
 
 _SCRIPT = Path(__file__).with_name("retry_budget.lua")
 _PREFIX = "mingus:retries:"
@@ -42,12 +43,20 @@ def apply(plan: Plan, now: datetime) -> None:
 
 def _room(firsts: Counter[str], wanted: dict[str, int]) -> dict[str, int]:
     """Provider → how many of the wanted retries may go now; the first tries are counted too."""
-    names = sorted({*firsts, *wanted})
+    told = _firsts.add(firsts, now_at_once=bool(wanted))
+    names = sorted({*told, *wanted})
     if not names:
         return {}
-    arguments = [SHARE, FLOOR, *(number for name in names for number in (firsts[name], wanted.get(name, 0)))]
+    arguments = [
+        SHARE,
+        FLOOR,
+        *(number for name in names for number in (told.get(name, 0), wanted.get(name, 0))),
+    ]
     try:
         granted = script(_SCRIPT)(keys=[_PREFIX + name for name in names], args=arguments)
     except REDIS_AWAY:
         return {}
     return dict(zip(names, (int(each) for each in granted), strict=True))
+
+
+_firsts = Tally()

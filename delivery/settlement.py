@@ -226,6 +226,8 @@ def _cost(sent: Sent, outcome: Outcome) -> Decimal:
     """The provider's price, else the estimate, for as many units as the provider says that it was."""
     if outcome.price is not None:
         return outcome.price
+    if outcome.units in {None, sent.units}:
+        return sent.cost_estimate
     return sent.cost_estimate * (outcome.units or sent.units) / max(1, sent.units)
 
 

@@ -37,9 +37,12 @@ class Prepared:
 
 
 def prepare(
-    batch: Batch, planned: Sequence[Planned], *, now: datetime
+    batch: Batch, planned: Sequence[Planned], *, now: datetime, deadline: float
 ) -> tuple[list[Prepared], list[tuple[Work, InvalidRequest]]]:
-    """Render all; those whose content can't be rendered come back with the reason and hinder nobody."""
+    """Render all, to be sent before `deadline` (time.monotonic()).
+
+    Those whose content can't be rendered come back with the reason and hinder nobody.
+    """
     drafts: list[_Draft] = []
     broken: list[tuple[Work, InvalidRequest]] = []
     for each in planned:
@@ -49,7 +52,7 @@ def prepare(
             broken.append((each.work, error))
         else:
             drafts.append(_Draft(each, message, each.contact_point.address(), new_id()))
-    return [each for call in _calls(drafts) for each in _opened(call, batch, now.date())], broken
+    return [each for call in _calls(drafts) for each in _opened(call, batch, now.date(), deadline)], broken
 
 
 def transmit(transmissions: Sequence[tuple[str, Transmission]], *, deadline: float) -> dict[UUID, Outcome]:
@@ -60,8 +63,7 @@ def transmit(transmissions: Sequence[tuple[str, Transmission]], *, deadline: flo
     outcomes: dict[UUID, Outcome] = {}
     alone: dict[str, list[Transmission]] = defaultdict(list)
     together: dict[tuple[str, str], list[Transmission]] = defaultdict(list)
-    for name, given in transmissions:
-        transmission = replace(given, send_before=deadline)
+    for name, transmission in transmissions:
         if provider(name).batch_size > 1:
             together[name, transmission.key].append(transmission)
         else:
@@ -97,6 +99,7 @@ def transmission_of(
     message: RenderedMessage,
     key: str,
     expires_at: datetime,
+    send_before: float,
 ) -> Transmission:
     """The transmission of an attempt; the callback URL carries the attempt's id."""
     return Transmission(
@@ -113,6 +116,7 @@ def transmission_of(
             "notification_id": str(notification_id),
             "message_type": message_type,
         },
+        send_before=send_before,
     )
 
 
@@ -140,7 +144,7 @@ def _calls(drafts: Sequence[_Draft]) -> list[list[_Draft]]:
     return calls
 
 
-def _opened(call: Sequence[_Draft], batch: Batch, on: date) -> Iterator[Prepared]:
+def _opened(call: Sequence[_Draft], batch: Batch, on: date, deadline: float) -> Iterator[Prepared]:
     """The attempts of one call: one key for all, and with the first of them, sealed, what all of them carry."""
     ids = [each.attempt_id for each in call]
     key = keys.batch_key(ids) if len(ids) > 1 else keys.attempt_key(ids[0])
@@ -176,6 +180,7 @@ def _opened(call: Sequence[_Draft], batch: Batch, on: date) -> Iterator[Prepared
                 message=each.message,
                 key=key,
                 expires_at=work.claimed.expires_at,
+                send_before=deadline,
             ),
         )
         sealed = None

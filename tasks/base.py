@@ -8,7 +8,6 @@ send_x.delay(user_id=…, alert_data=…)
 
 import inspect
 import logging
-import uuid
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
@@ -21,13 +20,10 @@ from redis.exceptions import RedisError
 
 from core.clock import utc_now
 from core.crash_points import crash_point
-from core.database import DATABASE_AWAY, transaction
 from core.errors import InvalidRequest
-from core.vocabulary import State
-from delivery import deliver, ledger
 from delivery.catalog import MessageType, message_type
-from delivery.holding import note_crash
 from delivery.intake import Accepted, Request, accept
+from tasks.delivering import deliver_one
 from tasks.room import is_full
 
 log = logging.getLogger(__name__)
@@ -36,7 +32,6 @@ BROKER_AWAY = (OperationalError, RedisError, OSError, RuntimeError)
 """What an absent broker or result store raises; RuntimeError is how Celery says that it has given up on the results."""
 RELAY_LEAVES_SECONDS = 15.0
 """How long the relay leaves a fresh live alert to its own queue message."""
-NOT_SENT = frozenset({State.SKIPPED, State.FAILED, State.DEAD})
 
 
 class NotificationTask(Task):  # type: ignore[misc]
@@ -122,35 +117,6 @@ class NotificationTask(Task):  # type: ignore[misc]
         except TypeError as error:
             raise InvalidRequest("arguments", f"{self.name}(user_id, {self.row.payload}): {error}") from None
         return bound["user_id"], bound[self.row.payload]
-
-
-def deliver_one(notification_id: UUID) -> bool:
-    """Deliver one; True when it was handed over or waits safely, False when it will not be sent."""
-    deliver_safely([notification_id])
-    with transaction() as connection:
-        state = ledger.states(connection, [notification_id]).get(notification_id)
-    return state is not None and state not in NOT_SENT
-
-
-def deliver_safely(ids: Sequence[UUID]) -> None:
-    """Deliver all; an error of ours in one is counted against that one and does not hold up the others.
-
-    A lost database is raised: nothing was lost with it, and the relay brings the ids back.
-    """
-    try:
-        deliver(ids)
-    except DATABASE_AWAY:
-        raise
-    except (
-        Exception
-    ):  # the one place where any error is caught: it becomes a dead letter, never a silent loss
-        if len(ids) > 1:
-            for each in ids:
-                deliver_safely([each])
-            return
-        reference = uuid.uuid4().hex
-        log.exception("delivery_crashed", extra={"notification": str(ids[0]), "trace_reference": reference})
-        note_crash(ids[0], trace_reference=reference)
 
 
 def _key_in(payload: Any) -> Any:

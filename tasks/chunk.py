@@ -3,7 +3,7 @@
 from uuid import UUID
 
 from tasks.app import app
-from tasks.base import deliver_safely
+from tasks.delivering import deliver_safely
 
 
 @app.task(name="tasks.deliver_chunk")

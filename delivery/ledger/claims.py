@@ -13,7 +13,7 @@ from uuid import UUID
 
 from sqlalchemy import Connection
 
-from core.database import execute, from_records, rows
+from core.database import from_records, rows
 from core.ids import id_array
 from core.values import value
 
@@ -40,10 +40,10 @@ def claim(connection: Connection, ids: Collection[UUID], *, lease_seconds: int) 
 
     The commit is not waited for on disk: a claim that a crash of the server forgets is noticed by `hold`.
     """
-    execute(connection, "SET LOCAL synchronous_commit = off")
     found = rows(
         connection,
-        "WITH free AS (SELECT id FROM notifications WHERE id = ANY(%s::uuid[]) AND state = 'accepted'"
+        "SET LOCAL synchronous_commit = off;"
+        " WITH free AS (SELECT id FROM notifications WHERE id = ANY(%s::uuid[]) AND state = 'accepted'"
         "  AND deliver_after <= now() FOR UPDATE SKIP LOCKED)"
         " UPDATE notifications n SET state = 'claimed', fence = n.fence + 1, claims = n.claims + 1,"
         "  lease_until = now() + make_interval(secs => %s), updated_at = now()"
@@ -69,10 +69,10 @@ def hold(connection: Connection, claimed: Sequence[Claimed]) -> list[Claimed]:
 
     The table lock tells an opt-out (`delivery.opt_out`) that somebody may have read the consents before it.
     """
-    execute(connection, "LOCK TABLE notifications IN ROW EXCLUSIVE MODE")
     held = from_records(
         connection,
-        "SELECT v.ordinality FROM ROWS FROM (json_to_recordset(%(records)s)"
+        "LOCK TABLE notifications IN ROW EXCLUSIVE MODE;"
+        " SELECT v.ordinality FROM ROWS FROM (json_to_recordset(%(records)s)"
         "  AS (id uuid, fence int, lease_until timestamptz)) WITH ORDINALITY AS v JOIN notifications n ON n.id = v.id"
         " WHERE n.state = 'claimed' AND n.fence = v.fence AND n.lease_until = v.lease_until AND n.lease_until > now()"
         " FOR NO KEY UPDATE OF n",

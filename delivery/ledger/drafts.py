@@ -42,7 +42,8 @@ def insert(
 ) -> dict[UUID, tuple[UUID, bytes]]:
     """Insert all; draft id → (id, content hash) of the row that stands for it, an older one where the key was known.
 
-    A writer that meets another's uncommitted key waits for that commit and then finds its row.
+    Drafts of users that don't exist, or are erased, are absent from the answer. A writer that meets another's
+    uncommitted key waits for that commit and then finds its row.
     """
     if not drafts:
         return {}
@@ -55,19 +56,26 @@ def insert(
         " deliver_after, deliver_after + make_interval(secs => %(relay_after)s), expires_at, reason"
         " FROM json_to_recordset(%(records)s) AS v (id uuid, user_id text, message_type text, lane text,"
         " payload_sealed bytea, content_hash bytea, idempotency_key text, campaign text, deliver_after timestamptz,"
-        " expires_at timestamptz, reason text) ON CONFLICT (idempotency_key) DO NOTHING RETURNING id",
+        " expires_at timestamptz, reason text)"
+        " WHERE EXISTS (SELECT FROM users u WHERE u.id = v.user_id AND u.erased_at IS NULL)"
+        " ON CONFLICT (idempotency_key) DO NOTHING RETURNING id",
         in_order,
         relay_after=relay_after,
     )
     new = {row[0] for row in inserted}
     result = {d.id: (d.id, d.content_hash) for d in drafts if d.id in new}
-    repeated = {d.id: d.idempotency_key for d in drafts if d.id not in new}
-    if repeated:
+    left = [d for d in drafts if d.id not in new]
+    if left:
+        known = known_users(connection, {d.user_id for d in left})
         older = rows(
             connection,
             "SELECT idempotency_key, id, content_hash FROM notifications WHERE idempotency_key = ANY(%s)",
-            (list(set(repeated.values())),),
+            ([d.idempotency_key for d in left if d.idempotency_key is not None],),
         )
         by_key = {key: (notification_id, bytes(digest)) for key, notification_id, digest in older}
-        result.update({draft_id: by_key[key] for draft_id, key in repeated.items()})
+        result |= {
+            d.id: by_key[d.idempotency_key]
+            for d in left
+            if d.user_id in known and d.idempotency_key is not None
+        }
     return result

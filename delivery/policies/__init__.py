@@ -21,7 +21,7 @@ from delivery.policies import (
     rate_limit,
     suppression,
 )
-from delivery.policies.base import Candidate, Facts, Policy, Verdict, VerdictKind
+from delivery.policies.base import ALLOW, Candidate, Facts, Policy, Verdict, VerdictKind
 from delivery.throttle import Spender
 
 RULES_VERSION = f"2026.11.3+{hours.digest()}"
@@ -59,6 +59,8 @@ def judge(candidates: Sequence[Candidate], facts: Facts, now: datetime, spend: S
         for index, verdict in zip(
             open_ones, check([candidates[index] for index in open_ones], facts, now), strict=True
         ):
+            if verdict is ALLOW:  # most are, and have nothing to tell
+                continue
             evidence[index] |= verdict.evidence
             if verdict.kind is not VerdictKind.ALLOW:
                 evidence[index]["policy"] = name

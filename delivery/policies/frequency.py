@@ -5,10 +5,13 @@ on texts about one subject (our subject is the category). Critical messages are 
 that passes counts for the next, and each one that waits takes its own slot.
 """
 
+from bisect import insort
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from operator import itemgetter
 
+from core.values import value
 from core.vocabulary import Category, Channel, Urgency
 from delivery.catalog import catalog
 from delivery.policies.base import ALLOW, Candidate, Facts, Verdict
@@ -41,7 +44,7 @@ def check(candidates: Sequence[Candidate], facts: Facts, now: datetime) -> list[
     ]
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class _Cap:
     reason: Reason
     count: int
@@ -96,13 +99,11 @@ def _check(candidate: Candidate, facts: Facts, book: _Book, now: datetime) -> Ve
     caps = _caps(candidate, facts, book)
     if any(cap.count <= 0 for cap in caps):
         return Verdict.skip(Reason.CAP_IS_ZERO)
-    tightest = max(caps, key=lambda cap: cap.free_at(now))
-    until = tightest.free_at(now)
+    until, tightest = max(((cap.free_at(now), cap) for cap in caps), key=itemgetter(0))
     if until >= candidate.expires_at:
         return Verdict.skip(Reason.CAPPED_PAST_EXPIRY, cap=tightest.reason.value, count=tightest.count)
     for cap in caps:
-        cap.slots.append(until)
-        cap.slots.sort()
+        insort(cap.slots, until)
     if until > now:
         return Verdict.defer(until, tightest.reason, count=tightest.count)
     return ALLOW

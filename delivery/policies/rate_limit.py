@@ -6,8 +6,9 @@ which critical messages keep a reserved share. Over the limit a message waits un
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
+from functools import lru_cache
 
-from core.vocabulary import Urgency
+from core.vocabulary import Channel, Urgency
 from delivery.policies.base import Candidate, Facts, Policy, Verdict
 from delivery.policies.reasons import Reason
 from delivery.throttle import Bucket, Spender, TokenAnswer, TokenRequest
@@ -36,7 +37,7 @@ def spending(spend: Spender) -> Policy:
 
 def _request(candidate: Candidate, now: datetime) -> TokenRequest:
     limit = candidate.type.limits[candidate.channel]
-    tokens = [(Bucket(key=f"type:{candidate.type.name}:{candidate.channel}", limit=limit), 1)]
+    tokens = [(_bucket(candidate.type.name, candidate.channel, limit), 1)]
     pace = candidate.provider_units_per_minute
     if candidate.provider and pace:
         shared = Bucket(key=f"provider:{candidate.provider}", limit=pace, reserve=pace // CRITICAL_SHARE)
@@ -47,6 +48,11 @@ def _request(candidate: Candidate, now: datetime) -> TokenRequest:
         urgent=candidate.type.urgency is Urgency.CRITICAL,
         before=(candidate.expires_at - now).total_seconds(),
     )
+
+
+@lru_cache(maxsize=256)
+def _bucket(type_name: str, channel: Channel, limit: int) -> Bucket:
+    return Bucket(key=f"type:{type_name}:{channel}", limit=limit)
 
 
 def _verdict(candidate: Candidate, answer: TokenAnswer, now: datetime) -> Verdict:

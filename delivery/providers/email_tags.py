@@ -5,12 +5,14 @@ import re
 from delivery.messages import Transmission
 
 _LONGEST = 256
+_ALLOWED = re.compile(r"[A-Za-z0-9_-]*").fullmatch
 _NOT_ALLOWED = re.compile(r"[^A-Za-z0-9_-]")
 
 
 def tags(transmission: Transmission) -> dict[str, str]:
     """Name → value in what Resend and SES both take: ASCII letters, digits, `_` and `-`, at most 256 characters."""
-    given = dict(transmission.tags) | {
+    given = {
+        **transmission.tags,
         "attempt_id": str(transmission.attempt_id),
         "notification_id": str(transmission.notification_id),
         "message_type": transmission.message_type,
@@ -19,4 +21,4 @@ def tags(transmission: Transmission) -> dict[str, str]:
 
 
 def _clean(text: str) -> str:
-    return _NOT_ALLOWED.sub("_", text)[:_LONGEST]
+    return text if len(text) <= _LONGEST and _ALLOWED(text) else _NOT_ALLOWED.sub("_", text)[:_LONGEST]

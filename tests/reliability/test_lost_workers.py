@@ -14,7 +14,7 @@ from delivery import deliver, dispatcher, ledger, providers, recovery
 from delivery.messages import RenderedMessage, Transmission
 from delivery.receipts import apply_waiting
 from delivery.recovery import recover_lapsed
-from tasks.base import deliver_safely
+from tasks.delivering import deliver_safely
 from tests.delivery.stage import person
 from tests.reliability.story import (
     QUICK,
