@@ -60,3 +60,8 @@ def _room(firsts: Counter[str], wanted: dict[str, int]) -> dict[str, int]:
 
 
 _firsts = Tally()
+
+
+def forget() -> None:
+    """Forget what this process has not told yet (tests, and after a fork)."""
+    _firsts.clear()

@@ -15,13 +15,12 @@ from core.database import DATABASE_AWAY, transaction
 from core.vocabulary import State
 from delivery import deliver, ledger
 from delivery.holding import note_crash
+from tasks.room import CRITICAL_CHUNK
 
 log = logging.getLogger(__name__)
 
 SIDE_BY_SIDE = 4
 """Deliveries of single alerts that are under way at a time in one process."""
-MOST_TOGETHER = 10
-"""One slow call delays as few others as in a chunk of the relay's (`tasks.relay.CRITICAL_CHUNK`)."""
 NOT_SENT = frozenset({State.SKIPPED, State.FAILED, State.DEAD})
 
 
@@ -76,7 +75,7 @@ class Together:
         delivery: Callable[[Sequence[UUID]], Mapping[UUID, State]],
         *,
         side_by_side: int = SIDE_BY_SIDE,
-        most: int = MOST_TOGETHER,
+        most: int = CRITICAL_CHUNK,
     ) -> None:
         self._delivery, self._free, self._most = delivery, side_by_side, most
         self._lock = threading.Lock()

@@ -115,9 +115,11 @@ def provider(
 def configure(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., None]]:
     """Set environment variables and let every cached reader of them read again."""
     from core.settings import settings
-    from delivery import catalog, providers
+    from delivery import catalog, health, providers, retry_budget
 
     def forget() -> None:
+        health.forget()
+        retry_budget.forget()
         settings.cache_clear()
         catalog.catalog.cache_clear()
         providers.provider.cache_clear()
