@@ -14,7 +14,7 @@ from prefect import flow
 from analytics.local_days import moment
 from analytics.months import Month
 from core.clock import utc_now
-from core.database import rows, transaction
+from core.database import execute, rows, transaction
 from delivery.keys import period_key
 from flows.audience import EVERYBODY, Audience, Recipient, people_of
 from flows.batch_results import finished
@@ -27,6 +27,11 @@ _TOLD = """
 SELECT user_id, idempotency_key, created_at FROM notifications
 WHERE user_id = ANY(%s) AND message_type = 'milestone_reminder' AND idempotency_key IS NOT NULL
 """
+# NaN is above every number.
+_REACHED = """
+UPDATE goals SET reached_at = %s WHERE user_id = ANY(%s) AND reached_at IS NULL AND target > 0 AND saved >= target
+    AND saved <> 'NaN' AND target <> 'NaN'
+"""
 
 
 @flow(name="milestone-reminders")
@@ -36,7 +41,7 @@ def milestone_reminders(audience: Audience = EVERYBODY, dry_run: bool = False) -
     batch = Batch(
         message_type=TYPE,
         period=f"{now:%Y-%m-%d}",
-        prepare=partial(milestones, now=now),
+        prepare=partial(milestones, now=now, dry_run=dry_run),
         now=now,
         dry_run=dry_run,
         once=False,
@@ -44,8 +49,11 @@ def milestone_reminders(audience: Audience = EVERYBODY, dry_run: bool = False) -
     return finished(batch, run(batch, people_of(audience)))
 
 
-def milestones(people: Sequence[Recipient], now: datetime) -> Iterator[Draft | LeftOut]:
-    """The first milestone of each person that was not told yet, unless one was accepted within the last 20 hours."""
+def milestones(people: Sequence[Recipient], now: datetime, *, dry_run: bool) -> Iterator[Draft | LeftOut]:
+    """The first milestone of each person that was not told yet, unless one was accepted within the last 20 hours.
+
+    A birthday does not wait for that. Goals that are reached are noted as such, unless it is a dry run.
+    """
     from analytics.finance_load import money_of
     from analytics.load import reader
     from analytics.milestones import STREAKS, birthday, goal_marks, months_in_a_row, streak
@@ -57,6 +65,9 @@ def milestones(people: Sequence[Recipient], now: datetime) -> Iterator[Draft | L
         money = money_of(connection, ids, first, last.end, due_from=last.first)
     lengths = months_in_a_row(money.transactions, last)
     born, goals, told, lately = _known(ids, now)
+    if not dry_run:
+        with transaction() as connection:
+            execute(connection, _REACHED, (now, ids))
     for person in people:
         user = person.user_id
         when = moment(now, person.time_zone, HOUR)
@@ -66,7 +77,7 @@ def milestones(people: Sequence[Recipient], now: datetime) -> Iterator[Draft | L
             *streak(lengths.get(user, 0), last),
         ]
         new = [each for each in found if period_key(TYPE, each.key, user) not in told]
-        if not new or user in lately:
+        if not new or (user in lately and new[0].kind != "birthday"):
             yield LeftOut(user, "nothing new reached" if not new else "one milestone a day", expected=True)
             continue
         yield Draft(

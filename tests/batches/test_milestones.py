@@ -9,7 +9,7 @@ import pytest
 
 from analytics.milestones import GoalState, birthday, goal_marks, months_in_a_row, streak
 from analytics.months import Month
-from core.database import execute, transaction
+from core.database import execute, rows, transaction
 from core.ids import new_id
 from core.vocabulary import Channel
 from delivery import Request, accept_many
@@ -88,7 +88,7 @@ def test_the_same_milestone_is_never_told_twice_and_there_is_one_a_day(people: A
             "INSERT INTO goals (id, user_id, name, target, saved) VALUES (%s, 'user_maya', 'Car', 100, 100)",
             (new_id(),),
         )
-    (first,) = milestones([recipient("user_maya")], NOON)
+    (first,) = milestones([recipient("user_maya")], NOON, dry_run=False)
     assert isinstance(first, Draft)
     assert first.payload["kind"] == "birthday"
     key = period_key("milestone_reminder", first.period or "", "user_maya")
@@ -98,11 +98,47 @@ def test_the_same_milestone_is_never_told_twice_and_there_is_one_a_day(people: A
     accept_many([request], now=NOON)
     with transaction() as connection:
         execute(connection, "UPDATE notifications SET created_at = %s", (NOON,))
-    (same_day,) = milestones([recipient("user_maya")], NOON)
+    (same_day,) = milestones([recipient("user_maya")], NOON, dry_run=False)
     assert same_day == LeftOut("user_maya", "one milestone a day", expected=True)
-    (next_day,) = milestones([recipient("user_maya")], datetime(2025, 7, 11, 18, tzinfo=UTC))
+    (next_day,) = milestones([recipient("user_maya")], datetime(2025, 7, 11, 18, tzinfo=UTC), dry_run=False)
     assert isinstance(next_day, Draft)
     assert next_day.payload["kind"] == "goal_reached"
+
+
+def test_a_birthday_does_not_wait_for_tomorrow(people: Any) -> None:
+    people(person("Maya", 101, birthday=date(1990, 7, 10)))
+    request = Request(
+        user_id="user_maya",
+        message_type="milestone_reminder",
+        payload={"kind": "goal_half", "milestone": "Car"},
+        idempotency_key=period_key("milestone_reminder", "goal-1-50", "user_maya"),
+    )
+    accept_many([request], now=NOON)
+    with transaction() as connection:
+        execute(connection, "UPDATE notifications SET created_at = %s", (NOON,))
+    (found,) = milestones([recipient("user_maya")], NOON, dry_run=False)
+    assert isinstance(found, Draft)
+    assert found.payload["kind"] == "birthday"
+
+
+def test_a_goal_is_noted_as_reached_once_and_a_corrupt_one_never(people: Any) -> None:
+    people(person("Maya", 101))
+
+    def reached() -> dict[str, datetime | None]:
+        with transaction() as connection:
+            return dict(rows(connection, "SELECT name, reached_at FROM goals"))
+
+    with transaction() as connection:
+        execute(
+            connection,
+            "INSERT INTO goals (id, user_id, name, target, saved) VALUES (gen_random_uuid(), 'user_maya', 'Car', 100, 100),"
+            " (gen_random_uuid(), 'user_maya', 'Boat', 100, 99), (gen_random_uuid(), 'user_maya', 'Moon', 100, 'NaN')",
+        )
+    list(milestones([recipient("user_maya")], NOON, dry_run=True))
+    assert set(reached().values()) == {None}
+    list(milestones([recipient("user_maya")], NOON, dry_run=False))
+    list(milestones([recipient("user_maya")], datetime(2025, 7, 11, 18, tzinfo=UTC), dry_run=False))
+    assert reached() == {"Car": NOON, "Boat": None, "Moon": None}
 
 
 @pytest.mark.parametrize(
