@@ -25,7 +25,8 @@ WIDTHS = tuple(timedelta(minutes=minutes) for minutes in (5, 15, 30, 60, 120, 24
 class Watch:
     """One stream (channel/provider): whether it alarms now, since when, and the numbers that say so.
 
-    `learning` means that there is too little past to judge by. `windows` are the judged ones with `z` and `limit`.
+    `learning` means that there is too little past to judge by, `normal` None that there is nothing to judge. `windows` are
+    the judged ones with `z` and `limit`.
     """
 
     subject: str
@@ -40,6 +41,8 @@ class Watch:
         """For people."""
         if self.learning:
             return f"{self.subject}: still learning what is normal."
+        if self.normal is None:
+            return f"{self.subject}: nothing of the last day is old enough to be judged."
         if not self.alarmed:
             return f"{self.subject}: as usual ({self.normal:.1%} within 10 minutes)."
         return (
@@ -90,7 +93,7 @@ def _judge(
         windows.attrs["width"] + MATURE + STILL
     )  # a window is told by its beginning and judged when it is mature
     fresh = alarms[alarms["at"] >= now - still]
-    normal = float(judged["baseline"].mean()) if len(judged) else float("nan")
+    normal = float(judged["baseline"].mean()) if len(judged) else None
     if fresh.empty:
         return Watch(subject, False, False, None, None, normal, judged)
     since = _run_start(alarms["at"], still)

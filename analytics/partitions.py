@@ -16,6 +16,9 @@ SELECT c.relname, pg_total_relation_size(c.oid), greatest(c.reltuples, 0)::bigin
 FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhrelid
 WHERE i.inhparent = 'delivery_events'::regclass ORDER BY c.relname
 """
+CAUGHT = """
+SELECT DISTINCT date_trunc('month', at, 'UTC') FROM delivery_events_default WHERE at >= %s AND at < %s ORDER BY 1
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,9 +40,29 @@ def partitions(connection: Connection) -> list[Partition]:
 
 
 def make_months(connection: Connection, *, now: datetime) -> int:
-    """Makes the partitions of this month and the three to come; how many were missing."""
+    """Makes the partitions of this month and the three to come; how many were missing.
+
+    What the default partition has caught of them moves in, with its transaction ids: for the rollups nothing happened.
+    """
+    caught = rows(connection, CAUGHT, (_months_before(now, 0), _months_before(now, -MONTHS_AHEAD - 1)))
+    for (month,) in caught:
+        _move_in(connection, month)
     [(made,)] = rows(connection, "SELECT ensure_event_partitions(%s, %s)", (now.date(), MONTHS_AHEAD + 1))
-    return int(made)
+    return len(caught) + int(made)
+
+
+def _move_in(connection: Connection, month: datetime) -> None:
+    name, span = f"delivery_events_{month:%Y%m}", (month, _months_before(month, -1))
+    execute(connection, f"CREATE TABLE {name} (LIKE delivery_events INCLUDING ALL)")
+    execute(
+        connection,
+        "WITH moved AS (DELETE FROM delivery_events_default WHERE at >= %s AND at < %s RETURNING *)"  # noqa: S608
+        f" INSERT INTO {name} SELECT * FROM moved",
+        span,
+    )
+    execute(
+        connection, f"ALTER TABLE delivery_events ATTACH PARTITION {name} FOR VALUES FROM (%s) TO (%s)", span
+    )
 
 
 def drop_months(connection: Connection, *, keep_months: int, now: datetime) -> list[Partition]:

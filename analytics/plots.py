@@ -20,7 +20,7 @@ def rate_plot(subject: str, windows: pd.DataFrame) -> bytes:
     axes.plot(windows["at"], windows["limit"], color=ALARM, lw=0.9, ls="--", label="alarm below")
     bad = windows[windows["alarm"]]
     axes.scatter(bad["at"], bad["z"], color=ALARM, s=14, zorder=3)
-    axes.yaxis.set_major_formatter("{x:.0%}")
+    axes.yaxis.set_major_formatter("{x:.1%}")
     axes.legend(loc="lower left", fontsize=7, frameon=False)
     return _png(figure)
 

@@ -1,6 +1,7 @@
 """The analytics rows A1–A7: ten million events, a million people, real activity, known alarms, exact counts.
 
-The events are made once and kept under var/bench-analytics; rows go to var/bench-analytics.json.
+The events are made once and kept under var/bench-analytics; rows go to var/bench-analytics.json and into the table and
+the plots of docs/analytics.md.
 
     python -m benchmarks.analytics                         all rows
     python -m benchmarks.analytics A1 A2 --events 1000000  some of them, smaller
@@ -17,6 +18,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from benchmarks.analytics_paper import draw, publish
 from benchmarks.analytics_store import DAYS
 from core.embedded import embedded_postgres, embedded_redis, free_ports
 
@@ -239,10 +241,8 @@ def main() -> None:
     }
     wanted = set(asked.rows) or {each for ids in parts for each in ids}
     rows = [row for ids, part in parts.items() if wanted & set(ids) for row in part() if row.id in wanted]
-    asked.var.mkdir(parents=True, exist_ok=True)
-    (asked.var / "bench-analytics.json").write_text(
-        json.dumps([asdict(row) for row in rows], indent=2, ensure_ascii=False)
-    )
+    publish([asdict(row) for row in rows], asked.var)
+    draw()
     print_table(rows)
     sys.exit(not all(row.met for row in rows))
 

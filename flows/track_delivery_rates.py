@@ -139,7 +139,7 @@ def verdict(window: Window, figures: Sequence[Any], watches: Sequence[Any]) -> s
         "",
         *(f"- {each.sentence()}" for each in watches if not each.alarmed),
         "",
-        f"[Delivery dashboard]({web('delivery')}) · [Timeline]({web('timeline')})",
+        f"[Delivery]({web('delivery')}) · [Timeline]({web('timeline')})",
     ]
     return title + "\n".join(lines)
 

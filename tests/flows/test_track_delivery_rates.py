@@ -130,6 +130,7 @@ def test_a_fall_raises_one_alarm_and_its_end_ends_it(redis, falling):
     flow.refresh.fn()
     [watch] = flow.watch.fn()
     assert not watch.alarmed
+    assert watch.sentence() == "sms/twilio: nothing of the last day is old enough to be judged."
     with transaction() as connection:
         [(ended,)] = rows(connection, "SELECT ended_at FROM alarms")
     assert ended is not None
