@@ -1,6 +1,6 @@
 """What events of providers mean for people: addresses that are not written to any more, and consents that end."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 
 from sqlalchemy import Connection
@@ -21,8 +21,9 @@ REASONS: Mapping[EventKind, str] = {
 COMPLAINED_BEFORE = "previous_complaint"
 """Resend's word for an address that it holds back because of an earlier complaint."""
 
-STRIKES: Mapping[str, float] = {"30005": 0.5}
-"""Codes of a hard bounce that may pass (an unknown handset): a score for each, in place of suppression at once."""
+STRIKES: Mapping[str, float] = {"30005": 0.5, "30047": 0.0, "30410": 0.0}
+"""Codes with a score of their own, in place of suppression at once: an unknown handset may come back, and a provider's
+own delay says nothing about the address."""
 SOFT_BOUNCE = 0.34
 """The score of a soft bounce: the third within a short time suppresses."""
 
@@ -35,9 +36,16 @@ PROOFS = frozenset({EventKind.DELIVERED, EventKind.OPENED, EventKind.CLICKED})
 
 
 def protect(
-    connection: Connection, found: Sequence[tuple[DeliveryEvent, str, Channel, bytes]], now: datetime
+    connection: Connection,
+    found: Sequence[tuple[DeliveryEvent, str, Channel, bytes]],
+    now: datetime,
+    *,
+    repeated: Collection[str] = (),
 ) -> None:
-    """Suppress, score and hold for (event, user id or "", channel, address index); holds are completed by `opt_out`."""
+    """Suppress, score and hold for (event, user id or "", channel, address index); holds are completed by `opt_out`.
+
+    A message that is sent again is one strike however often it fails: `repeated` are the keys of its later failures.
+    """
     suppressions.suppress(
         connection,
         [
@@ -59,7 +67,7 @@ def protect(
         connection, [(channel, index) for event, _, channel, index in found if event.kind in PROOFS]
     )
     for event, _, channel, index in found:
-        if score := _score(event):
+        if event.event_key not in repeated and (score := _score(event)):
             suppressions.add_score(connection, channel, index, score, provider=event.provider, now=now)
     ended = [
         entry

@@ -95,7 +95,12 @@ def _apply(connection: Connection, events: Mapping[UUID, DeliveryEvent], now: da
     _move(connection, matched, now)
     _open_breakers(connection, [event for event, _ in matched], now)
     ledger.record_facts(connection, [_fact(event, found) for event, found in matched])
-    protect(connection, [(e, m.user_id, m.channel, m.address_index) for e, m in matched] + listed, now)
+    protect(
+        connection,
+        [(e, m.user_id, m.channel, m.address_index) for e, m in matched] + listed,
+        now,
+        repeated={e.event_key for e, m in matched if e.retries and m.tries},
+    )
     return unmatched
 
 

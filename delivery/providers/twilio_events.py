@@ -59,7 +59,7 @@ def of_message(message: MessageInstance, now: datetime) -> DeliveryEvent:
         at=_utc(message.date_updated) or now,
         reference=message.sid or "",
         address=message.to or "",
-        price=_price(message.price),
+        price=_price(message.price, message.price_unit),
         units=units(message.num_segments),
         raw={"status": status, "error_code": code, "price": message.price, "price_unit": message.price_unit},
         **_meaning(code),
@@ -73,7 +73,7 @@ def record(message: MessageInstance, now: datetime) -> ProviderRecord:
         address=message.to or "",
         status_event=of_message(message, now),
         created_at=_utc(message.date_created) or _utc(message.date_sent) or now,
-        price=_price(message.price),
+        price=_price(message.price, message.price_unit),
         units=units(message.num_segments),
         body=message.body or "",
     )
@@ -156,10 +156,15 @@ def _attempt_id(url: str) -> UUID | None:
         return None
 
 
-def _price(text: str | None) -> Decimal | None:
-    """Twilio's prices are what it takes from our balance: negative strings, or nothing until settled."""
+def _price(text: str | None, unit: str | None) -> Decimal | None:
+    """Twilio's prices are what it takes from our balance: negative strings, or nothing until settled.
+
+    Our books are in USD: of an account that is billed in another currency the estimates stand.
+    """
+    if not text or (unit or "USD").upper() != "USD":
+        return None
     try:
-        return abs(Decimal(text)) if text else None
+        return abs(Decimal(text))
     except InvalidOperation:
         return None
 

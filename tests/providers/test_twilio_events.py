@@ -1,11 +1,13 @@
 """Twilio's callbacks: signed with either token, in our words, and nothing else believed."""
 
+from decimal import Decimal
 from urllib.parse import urlencode
 from uuid import UUID
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from twilio.rest.api.v2010.account.message import MessageInstance
 
 from core.errors import InvalidRequest, InvalidSignature
 from core.vocabulary import ErrorClass, EventKind
@@ -167,3 +169,14 @@ def test_whatever_twilio_signs_is_an_event_or_a_clear_refusal(form: dict[str, st
 def test_whatever_a_stranger_posts_is_refused(body: bytes, headers: dict[str, str]):
     with pytest.raises((InvalidRequest, InvalidSignature)):
         event(RawCallback(STATUS_URL, headers, body))
+
+
+@pytest.mark.parametrize(
+    ("price", "unit", "told"),
+    [("-0.00750", "USD", "0.00750"), ("-0.00750", "usd", "0.00750"), ("-0.00750", None, "0.00750"),
+     ("-0.00690", "EUR", None), (None, "USD", None), ("free", "USD", None)],
+)  # fmt: skip
+def test_only_a_price_in_usd_is_booked(price: str | None, unit: str | None, told: str | None):
+    message = MessageInstance(None, {"sid": "SM1", "price": price, "price_unit": unit}, account_sid="AC1")
+
+    assert twilio_events.of_message(message, NOON).price == (Decimal(told) if told else None)

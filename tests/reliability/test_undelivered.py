@@ -7,12 +7,13 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from core.clock import utc_now
-from core.database import execute, transaction
+from core.database import execute, rows, transaction
 from core.vocabulary import EventKind
 from delivery import Request, accept, deliver, health
 from delivery import catalog as rows_of_types
 from delivery.catalog import catalog
 from delivery.messages import DeliveryEvent
+from delivery.protection import SOFT_BOUNCE
 from delivery.providers import provider as carrier
 from delivery.receipts import ACCOUNT_NEWS, apply_waiting, receive
 from tests.delivery.stage import person
@@ -197,3 +198,24 @@ def test_a_failure_that_is_told_twice_costs_one_try(maya, provider):
 
     assert (state_of(sent), row_of(sent)["reason"]) == ("sent", "")
     assert carriers(provider) == ["twilio", "twilio"]
+
+
+def strikes():
+    with transaction() as connection:
+        return [float(score) for (score,) in rows(connection, "SELECT score FROM suppressions")]
+
+
+@pytest.mark.parametrize(("code", "expected"), [(30003, [SOFT_BOUNCE]), (30410, []), (30022, [])])
+def test_a_phone_that_was_off_all_evening_has_one_strike_and_a_providers_own_delay_none(
+    maya, provider, code, expected
+):
+    maya(code)
+    sent = send("weekly_checkin")
+    for _ in range(2):
+        hear_of(sent)
+        let_time_pass(7 * 3600)
+        deliver([sent])
+    hear_of(sent)
+
+    assert len(taken(provider)) == 3
+    assert strikes() == pytest.approx(expected)
