@@ -22,7 +22,7 @@ PROBES = int(os.environ.get("BENCH_PROBES", "400"))
 PROBES_PER_SECOND = 20.0
 ACCEPTED_ONE_BY_ONE = 1500
 ACCEPTED_TOGETHER = 40_000
-CRITICAL = "--pool threads -c 4"
+CRITICAL = "--pool threads -c 16"
 
 Send = Callable[[int], object]
 

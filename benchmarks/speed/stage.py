@@ -56,12 +56,12 @@ class Stage:
         self.folder = folder
         self._server = postgres
         self._held = held
-        self._authority, self._certificate, self._key = make_certificates(folder / "tls")
+        self._roots, self._certificate, self._key = make_certificates(folder / "tls")
         (self._sink_port,) = free_ports(1)
         self.redis_url = redis_url
         self.env = os.environ | self._environment(postgres)
         os.environ.update(self.env)
-        self._tls = ssl.create_default_context(cafile=str(self._authority))
+        self._tls = ssl.create_default_context(cafile=str(self._roots))
         self.sink = self._spawn("sink", self._sink_command(), self.env)
         self._await_sink()
 
@@ -82,8 +82,8 @@ class Stage:
             "RESEND_API_KEY": "re_bench",
             "RESEND_WEBHOOK_SECRET": "whsec_dGVzdC13ZWJob29rLXNlY3JldC0wMDAwMDAwMDAwMDA=",
             "MINGUS_RESEND_BASE_URL": address,
-            "SSL_CERT_FILE": str(self._authority),
-            "REQUESTS_CA_BUNDLE": str(self._authority),
+            "SSL_CERT_FILE": str(self._roots),
+            "REQUESTS_CA_BUNDLE": str(self._roots),
             "PYTHONUNBUFFERED": "1",
         }
         for name in BULK_TYPES:  # the limits are asked for every message, and high enough to let it pass
