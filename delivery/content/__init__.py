@@ -20,7 +20,7 @@ from delivery.channels.gsm7 import SegmentCount, segments
 from delivery.content.clean_text import clean, one_line
 from delivery.content.payload_fields import ATTACHMENTS, PERSON_NAMES, TEMPLATES, check_payload
 from delivery.content.payload_templates import parsed, substitute
-from delivery.content.sandboxed_jinja import StoredPart
+from delivery.content.sandboxed_jinja import Given, StoredPart
 from delivery.content.stored_templates import StoredTemplate, compiled, latest_version, stored_template
 from delivery.messages import RenderedMessage
 
@@ -149,7 +149,8 @@ def _texts(request: RenderRequest, names: tuple[str, ...]) -> tuple[StoredTempla
     values = _values(request)
     if any("today" in part.variables for _, part in parts):
         values["today"] = request.now.astimezone(_zone(request.person.time_zone)).date()
-    texts = {name: part.render(values) for name, part in parts}
+    given = Given(values)
+    texts = {name: part.render(given) for name, part in parts}
     if "subject" in request.payload and "subject.txt" in texts:
         root = request.message_type.payload
         texts["subject.txt"] = parsed(request.payload["subject"], field=f"{root}.subject").fill(values, root)
