@@ -90,7 +90,7 @@ def _one(world: World, scenario: Scenario, number: int, scale: float) -> Result:
     hurt = time.monotonic()
     calm = await_calm(world, campaign, seconds=scenario.calm_seconds)
     recovered = time.monotonic() - hurt
-    found = check(world, campaign, load.accepted, may_end=scenario.may_end)
+    found = check(world, scenario, campaign, load.accepted)
     if not calm:
         found.broken.append(f"no calm: nothing moved for {scenario.calm_seconds:.0f} s")
     return Result(

@@ -12,6 +12,7 @@ import orjson
 import psutil
 
 from benchmarks.chaos.people import alerts_come_first, sent_after_leaving
+from benchmarks.chaos.scenarios import Scenario
 from benchmarks.chaos.world import WORKERS, World
 from core.database import rows, transaction
 from core.redis import client
@@ -25,6 +26,8 @@ ENDED = frozenset({"failed", "skipped", "dead"})
 LEFT = frozenset({"consent_withdrawn"})
 """Why what was accepted for people who leave (`benchmarks.chaos.people`) is rightly not sent."""
 MOST_FILES = 400
+MOST_PREFETCHED = 6
+"""How many messages a worker has popped and not begun: one per thread, of which housekeeping has most."""
 
 
 @dataclass(slots=True)
@@ -66,8 +69,8 @@ def _moving(world: World, campaign: str) -> tuple[int, int]:
     return messages, callbacks
 
 
-def check(world: World, campaign: str, accepted: Collection[UUID], *, may_end: Collection[str] = ()) -> Found:
-    """All invariants; `may_end` are reasons for which a message of this scenario may rightly not be sent."""
+def check(world: World, scenario: Scenario, campaign: str, accepted: Collection[UUID]) -> Found:
+    """All invariants, as far as the scenario leaves them whole."""
     found = Found(messages=len(accepted))
     states = {
         row[0]: row[1:]
@@ -78,8 +81,10 @@ def check(world: World, campaign: str, accepted: Collection[UUID], *, may_end: C
     taken, strangers = _at_provider(world)
     if strangers:
         found.broken.append(f"I3 {strangers} sent whose intent was never committed")
-    _fate(found, states, taken, accepted, {*may_end, *LEFT})
-    found.broken += sent_after_leaving(world, taken) + alerts_come_first(world, campaign)
+    _fate(found, states, taken, accepted, {*scenario.may_end, *LEFT})
+    found.broken += sent_after_leaving(world, taken) + alerts_come_first(
+        world, campaign, within=scenario.alerts_within
+    )
     _legal_moves(found, world)
     _audit_chain(found)
     _counters(found, world)
@@ -206,9 +211,9 @@ def _nothing_held(found: Found, world: World) -> None:
 def _held(world: World) -> list[str]:
     broker = client(settings().broker_url)
     held = [f"{lane} holds {length}" for lane in Lane if (length := int(broker.llen(lane)))]
-    # what a killed worker had popped and not begun comes back after the visibility timeout: at most its prefetch
-    left = int(broker.hlen("unacked"))
-    held += [f"{left} unacknowledged messages"] * (left > 4 * world.kills)
+    # what a killed worker had popped and not begun comes back after the visibility timeout; one may be starting just now
+    left, died = int(broker.hlen("unacked")), world.kills + len(WORKERS) * bool(world.kills)
+    held += [f"{left} unacknowledged messages"] * (left > MOST_PREFETCHED * died)
     ((leases,),) = world.sql("SELECT count(*) FROM notifications WHERE state = 'claimed'")
     ((busy,),) = world.sql(
         "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'mingus' AND state LIKE 'idle in transaction%'"

@@ -18,8 +18,6 @@ from delivery.consents import ConsentEntry
 LEAVING = 5
 """People who unsubscribe from marketing mail in each scenario."""
 LONGEST_GOODBYE = 180.0
-BEHIND_SECONDS = 10.0
-"""How much later than the median mail the median alert may come on a machine that is being hurt."""
 
 
 @contextmanager
@@ -59,18 +57,13 @@ def sent_after_leaving(world: World, taken: Mapping[UUID, Sequence[datetime]]) -
     return broken + ([f"I4 {len(late)} sent after their person had left"] if late else [])
 
 
-def alerts_come_first(world: World, campaign: str) -> list[str]:
-    """I6: the median alert is not sent later after its acceptance than the median mail."""
-    found = dict(
-        world.sql(
-            "SELECT lane = 'sms_critical', percentile_cont(0.5) WITHIN GROUP (ORDER BY extract(epoch FROM"
-            " sent_at - created_at))::float FROM notifications"
-            f" WHERE campaign = '{campaign}' AND sent_at IS NOT NULL GROUP BY 1"
-        )
+def alerts_come_first(world: World, campaign: str, *, within: float) -> list[str]:
+    """I6: 95 of 100 alerts are sent `within` seconds after their acceptance, whatever else there is to do."""
+    ((slowest,),) = world.sql(
+        "SELECT percentile_cont(0.95) WITHIN GROUP (ORDER BY extract(epoch FROM sent_at - created_at))::float"
+        f" FROM notifications WHERE campaign = '{campaign}' AND lane = 'sms_critical' AND sent_at IS NOT NULL"
     )
-    if len(found) < 2 or found[True] <= found[False] + BEHIND_SECONDS:
-        return []
-    return [f"I6 the median alert came after {found[True]:.0f} s, the median mail after {found[False]:.0f} s"]
+    return [f"I6 alerts had to wait: p95 {slowest:.0f} s"] if slowest is not None and slowest > within else []
 
 
 def _unsubscribe(user_id: str) -> datetime | None:

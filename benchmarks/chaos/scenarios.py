@@ -1,5 +1,6 @@
 """The scenarios: each feeds messages, hurts the world meanwhile, and says what it did."""
 
+import math
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 
@@ -15,7 +16,8 @@ Run = Callable[[World, str, float], tuple[Load, str]]
 class Scenario:
     """One row of the table. `may_end` are reasons for which a message may rightly not be sent.
 
-    `calm_seconds` is how long nothing may move, after the hurting, before the world counts as stuck.
+    `calm_seconds` is how long nothing may move, after the hurting, before the world counts as stuck. `alerts_within` seconds must
+    95 of 100 alerts be sent where nothing hurts their own way (I6).
     """
 
     name: str
@@ -23,6 +25,7 @@ class Scenario:
     calm_seconds: float = 120.0
     crash_at: str = ""
     may_end: Collection[str] = ()
+    alerts_within: float = math.inf
     short: bool = False
 
 
@@ -34,8 +37,9 @@ SCENARIOS: Sequence[Scenario] = (
     Scenario(name="both providers 100 % down and back", run=providers.outage),
     Scenario(name="429 storm", run=providers.storm),
     Scenario(name="5 % of answers lost in every way", run=providers.lost_answers, short=True),
-    Scenario(name="one slow provider", run=providers.slow),
-    Scenario(name="callbacks forged, repeated, reordered", run=callbacks.lies),
+    Scenario(name="one slow provider", run=providers.slow, alerts_within=10),
+    Scenario(name="alerts in a flood of mail", run=providers.flood, alerts_within=10),
+    Scenario(name="callbacks forged, repeated, reordered", run=callbacks.lies, alerts_within=10),
     Scenario(name="Redis killed and restarted empty", run=stores.redis_emptied, short=True),
     Scenario(name="Redis clients killed, paused, scripts flushed", run=stores.redis_bothered),
     Scenario(name="Redis memory full", run=stores.redis_full),
