@@ -84,12 +84,16 @@ def run(
 def _one(world: World, scenario: Scenario, number: int, scale: float) -> Result:
     campaign = f"chaos{number}"
     world.sandbox("DELETE", "faults")
-    before = world.kills
+    before, started = world.kills, world.starts()
     began = time.monotonic()
     load, injected = scenario.run(world, campaign, scale)
     hurt = time.monotonic()
     calm = await_calm(world, campaign, seconds=scenario.calm_seconds)
     recovered = time.monotonic() - hurt
+    if scenario.crash_at:  # this world hurts itself until the last message is out
+        crashes = world.starts() - started
+        world.kills += crashes
+        injected += f": {crashes} crashes"
     found = check(world, scenario, campaign, load.accepted)
     if not calm:
         found.broken.append(f"no calm: nothing moved for {scenario.calm_seconds:.0f} s")

@@ -62,16 +62,9 @@ def rolling_restart(world: World, campaign: str, scale: float) -> tuple[Load, st
 
 def crashing(world: World, campaign: str, scale: float) -> tuple[Load, str]:
     """The workers of this world die by themselves, at their crash points."""
-    total = round(2000 * scale)
-    before = world.starts()
-    with feeding(world, campaign, total, over_seconds=40 * scale) as load:
+    with feeding(world, campaign, round(2000 * scale), over_seconds=40 * scale) as load:
         pass
-    until = time.monotonic() + 90 * max(scale, 0.3)
-    while time.monotonic() < until and _waits(world, campaign):
-        time.sleep(1.0)
-    crashes = world.starts() - before
-    world.kills += crashes
-    return load, f"≥ {crashes} crashes"
+    return load, "workers that die of themselves"
 
 
 def poison(world: World, campaign: str, scale: float) -> tuple[Load, str]:
@@ -93,11 +86,3 @@ def _await_work(world: World, campaign: str, seconds: float = 20.0) -> None:
         if busy:
             return
         time.sleep(0.02)
-
-
-def _waits(world: World, campaign: str) -> bool:
-    ((waits,),) = world.sql(
-        "SELECT EXISTS (SELECT FROM notifications WHERE state IN ('accepted', 'claimed', 'unknown')"
-        f" AND campaign = '{campaign}')"
-    )
-    return bool(waits)
