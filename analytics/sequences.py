@@ -30,13 +30,17 @@ class Variant:
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One message: `after_days` local days after the step before, at `hour`, passed over if the fact `unless` holds."""
+    """One message: `after_days` local days after the step before, at `hour`, passed over if the fact `unless` holds.
+
+    `path` is the place in the app that it leads to.
+    """
 
     name: str
     after_days: int
     hour: int
     variants: Sequence[Variant]
     unless: str = ""
+    path: str = ""
 
 
 @dataclass(frozen=True, slots=True)

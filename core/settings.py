@@ -119,6 +119,11 @@ class Settings(BaseSettings):
     archive_months: int = _ours(
         "ARCHIVE_MONTHS", default=24, ge=1, description="how long archived reports are kept"
     )
+    app_url: str = _ours(
+        "APP_URL",
+        default="",
+        description="the app's address, for the buttons of onboarding mails; no buttons when empty",
+    )
     provider_connect_timeout: float = _ours("CONNECT_TIMEOUT", default=3.0, gt=0, description="seconds")
     provider_read_timeout: float = _ours(
         "READ_TIMEOUT",

@@ -17,6 +17,7 @@ from analytics.local_days import moment
 from analytics.sequences import Facts, Leave, Plan, Progress, Send, decide, entry, plan_of, variant
 from core.clock import utc_now
 from core.database import transaction
+from core.settings import settings
 from flows.audience import EVERYBODY, Audience, Recipient, people_of
 from flows.batch_results import finished
 from flows.batch_values import Draft, LeftOut
@@ -92,6 +93,8 @@ def _draft(plan: Plan, progress: Progress, step: int, facts: Facts, now: datetim
         "title": words.title,
     }
     payload |= {name: text for name in ("body", "action_label") if (text := getattr(words, name))}
+    if (app := settings().app_url.rstrip("/")) and (path := plan.steps[step].path):
+        payload["action_url"] = f"{app}/{path}"
     return Draft(
         user_id=facts.user_id,
         payload=payload,

@@ -14,7 +14,7 @@ from cli.folder import DEFAULT_VAR, Var
 from cli.up import Ended, ended_by_signals, ignoring_signals
 
 SETTLE_SECONDS = 150
-FLOWS_SECONDS = 420
+FLOWS_SECONDS = 900
 RESULT_SECONDS = 30
 
 

@@ -4,9 +4,14 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from core.clock import utc_now
+
 OCCUPIED = "concurrency limit"
 AD_HOC = "batch"
 """A deployment of this name is a batch that people start with parameters; the others run by schedule."""
+
+RECONCILIATION = "reconcile-providers"
+"""By itself it leaves out the last minutes: all that a demo has sent so far."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +35,9 @@ async def run_all(now: datetime, *, timeout_seconds: float) -> list[FlowRun]:
         started = []
         for deployment in deployments:
             run = await client.create_flow_run_from_deployment(
-                deployment.id, parameters=_parameters(deployment, now), tags=["demo"]
+                deployment.id,
+                parameters=_parameters(flows[deployment.flow_id], deployment, now),
+                tags=["demo"],
             )
             started.append((f"{flows[deployment.flow_id]}/{deployment.name}", run.id))
         ended: list[FlowRun] = []
@@ -60,7 +67,9 @@ async def _wait(client: Any, name: str, run_id: Any) -> FlowRun:
         await anyio.sleep(0.5)
 
 
-def _parameters(deployment: Any, now: datetime) -> dict[str, Any]:
+def _parameters(flow: str, deployment: Any, now: datetime) -> dict[str, Any]:
+    if flow == RECONCILIATION:
+        return {"end": utc_now().isoformat()}
     properties = (deployment.parameter_openapi_schema or {}).get("properties", {})
     last_month = (now.replace(day=1).date().toordinal()) - 1
     if deployment.name == AD_HOC and "month" in properties:

@@ -1,5 +1,6 @@
 """Monthly reports as a flow: who gets one, who does not and why, and that nobody gets two."""
 
+import json
 import os
 import signal
 import subprocess
@@ -51,6 +52,29 @@ def test_it_ends_completed_and_says_how_many_were_skipped(people: Any, banked: A
     state = monthly_reports(month="2025-07", return_state=True)
     assert state.is_completed()
     assert state.message == "monthly_report 2025-07: completed with 1 skipped; 1 of 2 accepted"
+
+
+def test_a_run_leaves_its_progress_its_counts_and_who_was_left_out(people: Any, banked: Any) -> None:
+    from prefect.client.orchestration import get_client
+
+    people(person("Maya", 101), person("Noor", 102))
+    banked("user_maya", *JULY)
+    monthly_reports(month="2025-07")
+    with get_client(sync_client=True) as client:
+        answer = client.request("POST", "/artifacts/latest/filter", json={"limit": 200})
+    found = {
+        each["key"].removeprefix("monthly-report-"): each
+        for each in answer.json()
+        if each["key"].startswith("monthly-report-")
+    }
+    assert found["progress"]["type"] == "progress"
+    assert found["progress"]["data"] == 100.0
+    assert (
+        found["counts"]["description"] == "monthly_report 2025-07: completed with 1 skipped; 1 of 2 accepted"
+    )
+    assert json.loads(found["left-out"]["data"]) == [
+        {"user": "user_noor", "reason": "no transactions in 2025-07"}
+    ]
 
 
 def test_a_second_run_serves_only_who_is_missing(people: Any, banked: Any, accepted: Any) -> None:

@@ -1,6 +1,6 @@
 """Onboarding: who enters, what comes when, who leaves, and that an accepted step is never repeated or lost."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
@@ -216,6 +216,14 @@ def test_the_command_shows_where_a_person_stands_and_what_comes_next(people: Any
     assert "welcome │ 1 │ active │ 0 of 5 │ connect" in said("user_zora")
     assert "not enrolled" in said("user_otto")
     assert "no user 'user_nobody'" in said("user_nobody")
+
+
+def test_the_button_leads_into_the_app(people: Any, configure: Callable[..., None]) -> None:
+    people(person("Zora", 101, joined_at=ZORA.joined_at))
+    assert "action_url" not in due(MONDAY)[0].payload
+    configure(MINGUS_APP_URL="https://app.mingus.example/")
+    (first,) = due(MONDAY)
+    assert first.payload["action_url"] == "https://app.mingus.example/accounts/connect"
 
 
 def test_the_same_step_stays_due_until_it_is_accepted(people: Any) -> None:

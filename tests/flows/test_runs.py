@@ -21,7 +21,12 @@ FLOWS = {
         "engagement-hours",
         "engagement-verdict",
     },
-    optimize_send_timing: {"send-times", "send-times-rhythms", "send-times-verdict"},
+    optimize_send_timing: {
+        "send-times",
+        "send-times-rhythms",
+        "send-times-uplift",
+        "send-times-verdict",
+    },
     retention: {"event-months"},
 }
 
@@ -40,9 +45,10 @@ def test_every_flow_ends_well_on_a_past_and_leaves_its_artifacts(prefect_server,
         state = flow(return_state=True)
         assert state.is_completed(), f"{flow.name}: {state.message}"
         assert keys <= set(artifacts()), flow.name
+        assert any(sign.isdigit() for sign in state.message), f"{flow.name} found: {state.message}"
     shown = artifacts()
     assert "data:image/png;base64," in shown["delivery-pictures"]
-    assert "http://127.0.0.1" in shown["delivery-verdict"]
+    assert "/findings/delivery/" in shown["delivery-verdict"]
 
 
 @pytest.mark.slow
@@ -52,6 +58,7 @@ def test_every_flow_ends_well_with_an_empty_database_and_says_that_there_is_noth
     for flow in FLOWS:
         state = flow(return_state=True)
         assert state.is_completed(), f"{flow.name}: {state.message}"
+        assert state.message.endswith("."), f"{flow.name} found: {state.message}"
     shown = artifacts()
     assert "nothing to judge" in shown["delivery-verdict"]
     assert "Nothing failed" in shown["failure-verdict"]
