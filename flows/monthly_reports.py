@@ -46,7 +46,7 @@ def monthly_reports(
 ) -> Any:
     """Reports of `month` (the last one when empty) for the audience; running it again serves only who is missing.
 
-    Charts need a core's time (some 80 reports a second): give large audiences more `processes`. Mails with `inline`
+    Charts need a core's time (some 75 reports a second): give large audiences more `processes`. Mails with `inline`
     pictures are sent one by one, those that show `hosted` ones by the hundred. Every report can be had as a PDF by the
     link in its mail; `pdf` attaches it.
     """
