@@ -90,7 +90,7 @@ class StoredPart:
         given = values if isinstance(values, Given) else Given(values)
         text = ""
         try:
-            produced = self._produce(given)
+            produced = self._produce(given)  # type: ignore[arg-type]  # all of a context that is asked for
             while pieces := list(islice(produced, _PIECES)):
                 text += "".join(pieces)
                 if len(text) > LARGEST_OUTPUT:
@@ -126,7 +126,7 @@ class Given(dict[str, Any]):
         return missing
 
 
-@pass_context  # type: ignore[arg-type]  # ours stands for theirs
+@pass_context
 def _bounded(context: Given, items: Any) -> Iterator[Any]:
     if isinstance(items, str) or not isinstance(items, Iterable):
         raise InvalidTemplate("template", "a loop runs over a list, not over a text or number")
