@@ -1,6 +1,5 @@
 """The broker and the workers as the monitor sees them: messages per lane, pool sizes, and the knob that changes them."""
 
-import json
 import logging
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
@@ -13,10 +12,9 @@ from core.vocabulary import Lane
 
 log = logging.getLogger(__name__)
 
-# kombu's Redis transport: a list per queue and priority step, and one hash of everything delivered and not yet acknowledged
+# kombu's Redis transport: a list per queue and priority step
 PRIORITY_STEPS = (0, 3, 6, 9)
 SEPARATOR = "\x06\x16"
-UNACKNOWLEDGED = "unacked"
 GROWABLE = "prefork"
 """The pool whose size Celery can change and tell while it works; threads keep theirs, gevent's doesn't tell."""
 ANSWER_SECONDS = 1.0
@@ -44,12 +42,17 @@ def queued(lanes: Collection[Lane] = tuple(Lane)) -> dict[Lane, int]:
 
 
 def unacknowledged() -> Counter[Lane]:
-    """Messages that workers hold and have not acknowledged, by lane."""
+    """Messages that workers have taken and not begun, by lane, as the workers themselves tell within a second.
+
+    What they have begun is claimed, and counted in PostgreSQL.
+    """
+    from tasks.app import app
+
     found: Counter[Lane] = Counter()
-    for _, raw in client(settings().broker_url).hscan_iter(UNACKNOWLEDGED):
-        routing_key = json.loads(raw)[2]
-        if routing_key in set(Lane):
-            found[Lane(routing_key)] += 1
+    taken: Mapping[str, Any] = app.control.inspect(timeout=ANSWER_SECONDS).reserved() or {}
+    for request in (each for requests in taken.values() for each in requests):
+        if (key := request["delivery_info"].get("routing_key")) in set(Lane):
+            found[Lane(key)] += 1
     return found
 
 

@@ -24,7 +24,7 @@ def make_app() -> Celery:
     config = settings()
     app = Celery("mingus", broker=config.broker_url, backend=config.result_backend, set_as_current=True)
     transport = {
-        "visibility_timeout": 180,  # of what a worker had popped and not begun when it died
+        "ack_emulation": False,  # what a dying worker holds is the relay's to bring back, not Redis': docs/decisions/0003
         "queue_order_strategy": "priority",
         "health_check_interval": 25,
         "socket_keepalive": True,

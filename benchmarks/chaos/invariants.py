@@ -26,8 +26,6 @@ ENDED = frozenset({"failed", "skipped", "dead"})
 LEFT = frozenset({"consent_withdrawn"})
 """Why what was accepted for people who leave (`benchmarks.chaos.people`) is rightly not sent."""
 MOST_FILES = 400
-MOST_PREFETCHED = 6
-"""How many messages a worker has popped and not begun: one per thread, of which housekeeping has most."""
 
 
 @dataclass(slots=True)
@@ -211,9 +209,8 @@ def _nothing_held(found: Found, world: World) -> None:
 def _held(world: World) -> list[str]:
     broker = client(settings().broker_url)
     held = [f"{lane} holds {length}" for lane in Lane if (length := int(broker.llen(lane)))]
-    # what a killed worker had popped and not begun comes back after the visibility timeout; one may be starting just now
-    left, died = int(broker.hlen("unacked")), world.kills + len(WORKERS) * bool(world.kills)
-    held += [f"{left} unacknowledged messages"] * (left > MOST_PREFETCHED * died)
+    left = int(broker.hlen("unacked"))  # nothing is kept there (docs/decisions/0003-early-acks.md)
+    held += [f"{left} unacknowledged messages"] * bool(left)
     ((leases,),) = world.sql("SELECT count(*) FROM notifications WHERE state = 'claimed'")
     ((busy,),) = world.sql(
         "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'mingus' AND state LIKE 'idle in transaction%'"

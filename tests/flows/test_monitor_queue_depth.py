@@ -5,8 +5,10 @@ import os
 import subprocess
 import sys
 import time
+from contextlib import closing, contextmanager
 from datetime import datetime, timedelta
 
+import psycopg2
 import pytest
 
 from analytics.lanes import LIMITS, Waiting, assess, first_id
@@ -71,14 +73,11 @@ def test_a_lane_is_counted_by_what_is_due_later_and_claimed(redis, waiting):
     assert sample.arrived == 5
 
 
-def test_messages_are_counted_in_all_priorities_and_in_the_hands_of_workers(redis, database):
+def test_messages_are_counted_in_all_priorities(redis, database):
     redis.lpush("sms_daily", "a", "b")
     redis.lpush("sms_daily\x06\x163", "c")
     redis.lpush("email_reports\x06\x169", "d")
-    redis.hset("unacked", "tag-1", json.dumps([{}, "mingus", "sms_daily"]))
-    redis.hset("unacked", "tag-2", json.dumps([{}, "mingus", "housekeeping"]))
     assert broker.queued() == {"sms_critical": 0, "sms_daily": 3, "email_reports": 1, "email_education": 0}
-    assert broker.unacknowledged() == {Lane.SMS_DAILY: 1}
 
 
 def test_a_second_look_knows_the_rates_and_forecasts_the_drain(redis, waiting, served):
@@ -157,23 +156,49 @@ def test_ids_of_a_moment_sort_between_those_before_and_after():
     assert before < middle < new_id()
 
 
-@pytest.mark.slow
-def test_a_pool_that_can_grow_gets_the_hands_that_its_lane_wants(redis, database):
+@contextmanager
+def worker_of_the_daily_lane(name, pool):
     worker = subprocess.Popen(
-        [sys.executable, "-m", "celery", "-A", "tasks", "worker", "-Q", "sms_daily", "-n", "grow@%h", "--pool", "prefork",
+        [sys.executable, "-m", "celery", "-A", "tasks", "worker", "-Q", "sms_daily", "-n", f"{name}@%h", "--pool", pool,
          "-c", "1", "--without-gossip", "--without-mingle"],
         env=os.environ.copy(), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
     )  # fmt: skip
     try:
-        deadline = time.monotonic() + 60
-        while not (pools := broker.pools()) and time.monotonic() < deadline:
-            time.sleep(0.5)
-        assert [(pool.lanes, pool.size, pool.growable) for pool in pools] == [({Lane.SMS_DAILY}, 1, True)]
-        wanted = dict.fromkeys(Lane, 1) | {Lane.SMS_DAILY: 3}
-        assert list(broker.resize(pools, wanted).values()) == [2]
-        while broker.concurrency(broker.pools())[Lane.SMS_DAILY] != 3 and time.monotonic() < deadline:
-            time.sleep(0.5)
-        assert broker.concurrency(broker.pools())[Lane.SMS_DAILY] == 3
+        yield
     finally:
         worker.terminate()
         worker.wait(30)
+
+
+def until(true, seconds=90):
+    deadline = time.monotonic() + seconds
+    while not true():
+        assert time.monotonic() < deadline, "waited in vain"
+        time.sleep(0.5)
+
+
+@pytest.mark.slow
+def test_what_a_worker_has_taken_and_not_begun_is_counted(redis, database, waiting):
+    from tasks.chunk import deliver_chunk
+
+    with closing(psycopg2.connect(database)) as other, other.cursor() as cursor:
+        for _ in range(3):
+            deliver_chunk.apply_async(
+                args=([str(waiting("sms_daily", "accepted", -1))],), queue=Lane.SMS_DAILY
+            )
+        cursor.execute("LOCK TABLE notifications IN EXCLUSIVE MODE")  # the first delivery waits for us
+        with worker_of_the_daily_lane("busy", "threads"):
+            until(lambda: broker.unacknowledged() == {Lane.SMS_DAILY: 1})
+            assert broker.queued()[Lane.SMS_DAILY] == 1
+            other.rollback()
+
+
+@pytest.mark.slow
+def test_a_pool_that_can_grow_gets_the_hands_that_its_lane_wants(redis, database):
+    with worker_of_the_daily_lane("grow", "prefork"):
+        until(broker.pools)
+        pools = broker.pools()
+        assert [(pool.lanes, pool.size, pool.growable) for pool in pools] == [({Lane.SMS_DAILY}, 1, True)]
+        wanted = dict.fromkeys(Lane, 1) | {Lane.SMS_DAILY: 3}
+        assert list(broker.resize(pools, wanted).values()) == [2]
+        until(lambda: broker.concurrency(broker.pools())[Lane.SMS_DAILY] == 3)
