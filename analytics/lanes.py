@@ -36,7 +36,7 @@ class LaneLimits:
 
 
 LIMITS: Mapping[Lane, LaneLimits] = {
-    Lane.SMS_CRITICAL: LaneLimits(oldest_seconds=30, drain_seconds=60, depth=500, least=4, most=32),
+    Lane.SMS_CRITICAL: LaneLimits(oldest_seconds=30, drain_seconds=60, depth=500, least=16, most=64),
     Lane.SMS_DAILY: LaneLimits(oldest_seconds=900, drain_seconds=1800, depth=50_000, least=2, most=32),
     Lane.EMAIL_REPORTS: LaneLimits(oldest_seconds=3600, drain_seconds=7200, depth=200_000, least=2, most=16),
     Lane.EMAIL_EDUCATION: LaneLimits(
