@@ -56,6 +56,7 @@ def make_app() -> Celery:
         worker_cancel_long_running_tasks_on_connection_loss=False,
         broker_connection_retry_on_startup=True,
         broker_connection_timeout=2,
+        broker_transport="tasks.transport:Transport" if config.broker_url.startswith("redis://") else None,
         broker_transport_options=transport,
         result_backend_transport_options={
             "socket_timeout": 5,

@@ -1,11 +1,13 @@
 """Delivering in a worker: an error of ours harms one message, and alerts that come together are delivered together.
 
-Each single alert costs a dozen round trips. When several wait for a free place, the one that gets it takes the others
-along (as a database groups its commits): a burst shares its round trips, a lone alert waits for nobody.
+Each single alert costs a dozen round trips. While one delivery is under way, those that come wait for its end, at most
+`PATIENCE` seconds, and then go together (as a database groups its commits): a burst shares its round trips, a lone alert
+waits for nobody, and a slow provider makes more deliveries go side by side.
 """
 
 import logging
 import threading
+import time
 import uuid
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
@@ -20,7 +22,9 @@ from tasks.room import CRITICAL_CHUNK
 log = logging.getLogger(__name__)
 
 SIDE_BY_SIDE = 4
-"""Deliveries of single alerts that are under way at a time in one process."""
+"""Deliveries of single alerts that are under way at a time in one process, at most."""
+PATIENCE = 0.025
+"""How long those that come wait for the end of the delivery before them, before they make one of their own."""
 NOT_SENT = frozenset({State.SKIPPED, State.FAILED, State.DEAD})
 
 
@@ -55,7 +59,7 @@ def deliver_safely(ids: Sequence[UUID]) -> Mapping[UUID, State]:
 
 
 class _Ticket:
-    """One alert's place: it leads a delivery, or waits until another has taken it along or handed over the lead."""
+    """One alert's place: it leads a delivery, or another has taken it along, or it still waits."""
 
     __slots__ = ("called", "error", "leads", "notification_id", "state")
 
@@ -68,7 +72,7 @@ class _Ticket:
 
 
 class Together:
-    """Calls of many threads made into few deliveries of up to `most` ids, `side_by_side` of them at a time."""
+    """Calls of many threads made into few deliveries of up to `most` ids, at most `side_by_side` of them at a time."""
 
     def __init__(
         self,
@@ -76,27 +80,40 @@ class Together:
         *,
         side_by_side: int = SIDE_BY_SIDE,
         most: int = CRITICAL_CHUNK,
+        patience: float = PATIENCE,
     ) -> None:
-        self._delivery, self._free, self._most = delivery, side_by_side, most
+        self._delivery, self._most, self._patience = delivery, most, patience
+        self._side_by_side = side_by_side
         self._lock = threading.Lock()
         self._waiting: deque[_Ticket] = deque()
+        self._under_way = 0
+        self._last_began = 0.0
 
     def __call__(self, notification_id: UUID) -> State | None:
         """The state that the delivery brought it to, None where it was not ours; an error is raised in all callers."""
         mine = _Ticket(notification_id)
         with self._lock:
-            if self._free:
-                self._free -= 1
-                mine.leads = True
-            else:
-                self._waiting.append(mine)
-        if not mine.leads:
-            mine.called.wait()
+            self._waiting.append(mine)
+            self._begin_next()
+        while not mine.called.wait(self._patience):
+            with self._lock:
+                self._begin_next()
         if mine.leads:
             self._lead(mine)
         if mine.error is not None:
             raise mine.error
         return mine.state
+
+    def _begin_next(self) -> None:
+        """Let the first that waits lead, if it is time (under the lock)."""
+        late = time.monotonic() - self._last_began >= self._patience
+        free = self._under_way == 0 or (self._under_way < self._side_by_side and late)
+        if self._waiting and free:
+            self._under_way += 1
+            self._last_began = time.monotonic()
+            first = self._waiting.popleft()
+            first.leads = True
+            first.called.set()
 
     def _lead(self, mine: _Ticket) -> None:
         with self._lock:
@@ -110,18 +127,11 @@ class Together:
                 each.error = error
             raise
         finally:
-            self._hand_over()
+            with self._lock:
+                self._under_way -= 1
+                self._begin_next()
             for each in party[1:]:
                 each.called.set()
-
-    def _hand_over(self) -> None:
-        with self._lock:
-            if not self._waiting:
-                self._free += 1
-                return
-            following = self._waiting.popleft()
-        following.leads = True
-        following.called.set()
 
 
 _together = Together(deliver_safely)

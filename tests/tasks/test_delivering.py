@@ -44,7 +44,7 @@ def test_a_lone_alert_goes_alone_and_at_once():
 
 def test_those_that_wait_for_a_place_are_taken_along_in_their_order():
     postman = Postman()
-    together = Together(postman, side_by_side=1, most=3)
+    together = Together(postman, most=3, patience=60)
     alerts = [new_id() for _ in range(8)]
     with ThreadPoolExecutor(8) as threads:
         answers = [threads.submit(together, alerts[0])]
@@ -57,19 +57,18 @@ def test_those_that_wait_for_a_place_are_taken_along_in_their_order():
     assert postman.parties == [alerts[:1], alerts[1:4], alerts[4:7], alerts[7:]]
 
 
-def test_no_more_deliveries_than_places_are_under_way():
+def test_a_slow_delivery_is_joined_by_others_up_to_the_bound():
     postman = Postman()
-    together = Together(postman, side_by_side=2, most=10)
+    together = Together(postman, side_by_side=2, most=2, patience=0.01)
     alerts = [new_id() for _ in range(6)]
     with ThreadPoolExecutor(6) as threads:
         answers = [threads.submit(together, each) for each in alerts]
         for _ in range(2):
             assert postman.under_way.acquire(timeout=60)
-        waits_for(lambda: len(together._waiting) == 4)
+        time.sleep(0.1)
         assert len(postman.parties) == 2
         postman.go.set()
         assert [each.result(60) for each in answers] == [State.SENT] * 6
-    assert len(postman.parties) <= 4  # each place that gets free takes along whoever waits
     assert sum(map(len, postman.parties)) == 6
 
 
@@ -82,7 +81,7 @@ def test_a_lost_database_is_told_to_everybody_and_blocks_nobody_after():
             raise ConnectionError("the database is away")
         return dict.fromkeys(ids, State.SENT)
 
-    together = Together(fails_once, side_by_side=1)
+    together = Together(fails_once)
     with pytest.raises(ConnectionError):
         together(new_id())
     assert together(new_id()) is State.SENT
@@ -105,4 +104,4 @@ def test_a_thousand_alerts_from_many_threads_are_each_delivered_once():
     with ThreadPoolExecutor(32) as threads:
         assert set(threads.map(together, alerts)) == {State.SENT}
     assert sorted(delivered) == sorted(alerts)
-    assert (together._free, len(together._waiting)) == (4, 0)
+    assert (together._under_way, len(together._waiting)) == (0, 0)
