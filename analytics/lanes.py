@@ -8,12 +8,12 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from uuid import UUID
 
 from sqlalchemy import Connection
 
 from analytics.queueing import Reading, flow_of, seconds_to_drain, wanted_concurrency
 from core.database import insert_rows, rows
+from core.ids import first_id
 from core.vocabulary import Lane
 
 LOOK_BACK = timedelta(hours=1)
@@ -201,8 +201,3 @@ def keep_samples(connection: Connection, samples: Sequence[Sample]) -> None:
             for s in samples
         ],
     )  # fmt: skip
-
-
-def first_id(at: datetime) -> UUID:
-    """The smallest UUID of version 7 of that millisecond."""
-    return UUID(int=int(at.timestamp() * 1000) << 80)

@@ -9,7 +9,7 @@ from cli.stack.site import HOST, POOL, Site
 from core.embedded import postgres_is_ready, redis_is_ready
 
 # worker → its queues and its size: a lane has its own worker, so that no bulk delays an alert or the relay.
-# Sixteen threads wait with alerts, four deliveries are made of them at a time (`tasks/delivering.py`).
+# Sixteen threads hold alerts that wait for a delivery, of which four at most are under way (`tasks/delivering.py`).
 WORKERS: Mapping[str, tuple[str, ...]] = {
     "critical": ("-Q", "sms_critical", "--pool", "threads", "-c", "16"),
     "daily": ("-Q", "sms_daily", "--pool", "threads", "-c", "4"),

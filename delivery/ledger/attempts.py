@@ -109,12 +109,16 @@ def close_route(connection: Connection, attempt_id: UUID) -> None:
 
 
 def other_live_attempts(connection: Connection, notification_id: UUID, attempt_id: UUID) -> bool:
-    """True when another attempt of the notification is under way, was accepted, or may have been."""
+    """True when another attempt of the notification is under way, was accepted, or may have been.
+
+    The notification is locked first: a worker that holds it may be opening an attempt at this moment.
+    """
     return bool(
         rows(
             connection,
-            "SELECT FROM attempts WHERE notification_id = %s AND id <> %s AND closes = ''"
+            "SELECT FROM notifications WHERE id = %(notification)s FOR NO KEY UPDATE;"
+            " SELECT FROM attempts WHERE notification_id = %(notification)s AND id <> %(attempt)s AND closes = ''"
             " AND (closed_at IS NULL OR outcome IN ('accepted', 'unknown')) LIMIT 1",
-            (notification_id, attempt_id),
+            {"notification": notification_id, "attempt": attempt_id},
         )
     )

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 from datetime import UTC, datetime
-from itertools import dropwhile, islice, takewhile
 from typing import Any
 
 import orjson
@@ -14,10 +13,10 @@ from sandbox.exchange import answer, consult, exchange
 from sandbox.resend.create import SendEmails, resend_fault
 from sandbox.resend.errors import resend_refusal
 from sandbox.resend.front import ResendFront
+from sandbox.resend.paging import page_of
 from sandbox.resend.suppressions import suppression_handlers
 from sandbox.store import Record
 
-DEFAULT_PAGE, MAX_PAGE = 20, 100
 SHOWN = ("message_id", "to", "from", "subject", "bcc", "cc", "reply_to", "scheduled_at")
 Handler = Callable[[ResendFront, Request, Any], Response]
 
@@ -108,25 +107,6 @@ def list_emails(front: ResendFront, request: Request, _: Any) -> Response:
     return answer(
         200, {"object": "list", "has_more": more, "data": [email_resource(record) for record in rows]}
     )
-
-
-def page_of(rows: list[Any], request: Request, identify: Callable[[Any], str]) -> tuple[list[Any], bool]:
-    """Resend's paging: `limit` (1 to 100) rows after or before an id, and whether there are more."""
-    query = request.query_params
-    raw = query.get("limit", str(DEFAULT_PAGE))
-    if not raw.isdigit() or not 1 <= int(raw) <= MAX_PAGE:
-        raise resend_refusal("validation_error", f"The `limit` must be a number between 1 and {MAX_PAGE}.")
-    limit, after, before = int(raw), query.get("after"), query.get("before")
-    if after is not None and before is not None:
-        raise resend_refusal(
-            "validation_error", "The `after` and `before` parameters can't be used together."
-        )
-    if after is not None:
-        rows = list(islice(dropwhile(lambda row: identify(row) != after, rows), 1, None))
-    if before is not None:
-        newer = list(takewhile(lambda row: identify(row) != before, rows))
-        return newer[-limit:], len(newer) > limit
-    return rows[:limit], len(rows) > limit
 
 
 def reschedule(front: ResendFront, request: Request, document: Any) -> Response:

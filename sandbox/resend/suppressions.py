@@ -10,6 +10,7 @@ from starlette.responses import Response
 from sandbox.exchange import answer
 from sandbox.resend.errors import resend_refusal
 from sandbox.resend.front import ResendFront
+from sandbox.resend.paging import page_of
 from sandbox.resend.validation import bare, many
 
 Handler = Callable[[ResendFront, Request, Any], Response]
@@ -28,8 +29,6 @@ def suppression_handlers() -> dict[str, dict[str, Handler]]:
 
 def list_suppressions(front: ResendFront, request: Request, _: Any) -> Response:
     """`GET /suppressions`, newest first, of one origin if asked."""
-    from sandbox.resend.api import page_of
-
     origin = request.query_params.get("origin")
     rows = [row for row in reversed(front.store.suppressions.values()) if origin in {None, row["origin"]}]
     page, more = page_of(rows, request, lambda row: row["id"])

@@ -11,11 +11,11 @@ from datetime import datetime, timedelta
 import psycopg2
 import pytest
 
-from analytics.lanes import LIMITS, Waiting, assess, first_id
+from analytics.lanes import LIMITS, Waiting, assess
 from analytics.queueing import Reading
 from core.clock import utc_now
 from core.database import rows, transaction
-from core.ids import new_id
+from core.ids import first_id, new_id
 from core.vocabulary import Lane
 from flows import broker
 from flows import monitor_queue_depth as flow

@@ -1,5 +1,6 @@
 """What was accepted and did not arrive, by the code that Twilio gives later: tried again, by another way, or the end."""
 
+import threading
 import time
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -219,3 +220,33 @@ def test_a_phone_that_was_off_all_evening_has_one_strike_and_a_providers_own_del
 
     assert len(taken(provider)) == 3
     assert strikes() == pytest.approx(expected)
+
+
+def test_a_failure_told_while_a_worker_opens_the_next_attempt_does_not_call_it_back(maya):
+    """The worker holds the notification and has not committed its attempt yet: the receipt waits for it."""
+    maya(30003)
+    sent = send("critical_financial")
+    first = attempts_of(sent)[0]
+    with transaction() as connection:
+        execute(
+            connection, "UPDATE notifications SET state = 'claimed', fence = fence + 1 WHERE id = %s", (sent,)
+        )
+    failure = DeliveryEvent(
+        provider="twilio", kind=EventKind.FAILED, event_key="late", at=utc_now(), code="30003",
+        reference=first["reference"],
+    )  # fmt: skip
+    receive([failure])
+    told = threading.Thread(target=apply_waiting)
+    with transaction() as worker:
+        execute(worker, "SELECT FROM notifications WHERE id = %s FOR NO KEY UPDATE", (sent,))
+        told.start()
+        time.sleep(0.5)
+        execute(
+            worker,
+            "INSERT INTO attempts (id, notification_id, fence, number, channel, provider, contact_point_id, key)"
+            " SELECT gen_random_uuid(), notification_id, fence + 1, 2, 'email', 'resend', contact_point_id, 'k'"
+            " FROM attempts WHERE id = %s",
+            (first["id"],),
+        )
+    told.join(60)
+    assert state_of(sent) == "claimed"
