@@ -136,11 +136,15 @@ def _to_sent(connection: Connection, ids: Sequence[UUID]) -> int:
 
 
 def _release(connection: Connection, ids: Sequence[UUID]) -> int:
-    """The first time at once; a message that does it again waits 4, 8, 16 … seconds."""
+    """The first time at once; a message that does it again waits about 4, 8, 16 … seconds.
+
+    About: those that died together must not come back together, or a neighbour of what kills its workers dies with it
+    again and again, until it is taken for one itself.
+    """
     return execute(
         connection,
         "UPDATE notifications SET state = 'accepted', lease_until = NULL, updated_at = now(),"
-        " publish_after = now() + make_interval(secs => CASE WHEN claims > 1 THEN LEAST(power(2, claims), 300)"
+        " publish_after = now() + make_interval(secs => CASE WHEN claims > 1 THEN LEAST(power(2, claims), 300) * (0.5 + random())"
         "  ELSE 0 END) WHERE id = ANY(%s::uuid[])",
         ([str(each) for each in ids],),
     )

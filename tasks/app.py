@@ -6,6 +6,7 @@ while late acknowledgement on Redis repeats after an hour and has killed workers
 """
 
 import logging
+import os
 from typing import Any
 
 from celery import Celery, signals
@@ -14,15 +15,20 @@ from core import database, logs
 from core import redis as redis_clients
 from core.settings import settings
 from core.stopping import stop_soon
+from core.vocabulary import Lane
 from tasks.queues import HOUSEKEEPING, QUEUES, wants_housekeeping
+from tasks.results import backend_at
 
 RELAY_SECONDS = 1.0
+BULK_NICENESS = 10
 
 
 def make_app() -> Celery:
     """The app of this process, configured from settings."""
     config = settings()
-    app = Celery("mingus", broker=config.broker_url, backend=config.result_backend, set_as_current=True)
+    app = Celery(
+        "mingus", broker=config.broker_url, backend=backend_at(config.result_backend), set_as_current=True
+    )
     transport = {
         "ack_emulation": False,  # what a dying worker holds is the relay's to bring back, not Redis': docs/decisions/0003
         "queue_order_strategy": "priority",
@@ -122,6 +128,13 @@ def _housekeeping(instance: Any, **_: Any) -> None:
     queues = instance.app.amqp.queues
     if wants_housekeeping(set(queues.consume_from)):
         queues.select_add(next(queue for queue in QUEUES if queue.name == HOUSEKEEPING))
+
+
+@signals.celeryd_after_setup.connect
+def _bulk_yields(instance: Any, **_: Any) -> None:
+    """A worker of bulk lanes alone leaves the processor to alerts and to the relay, where they share a machine."""
+    if not {str(Lane.SMS_CRITICAL), HOUSEKEEPING} & set(instance.app.amqp.queues.consume_from):
+        os.nice(BULK_NICENESS)
 
 
 @signals.worker_process_init.connect

@@ -69,6 +69,8 @@ class NotificationTask(Task):  # type: ignore[misc]
                     kwargs={"notification_id": task_id},
                     task_id=task_id,
                     queue=self.row.lane,
+                    argsrepr="()",
+                    kwargsrepr=f"{{'notification_id': '{task_id}'}}",  # what Celery would find out by looking
                     **_passed_on(options),
                 )
         except BROKER_AWAY:

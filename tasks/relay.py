@@ -54,7 +54,11 @@ def _publish(lane: str, found: Sequence[Due]) -> int:
             crash_point("before_publish")
             try:
                 deliver_chunk.apply_async(
-                    args=([str(each) for each in chunk],), queue=lane, producer=producer
+                    args=([str(each) for each in chunk],),
+                    queue=lane,
+                    producer=producer,
+                    argsrepr=f"({len(chunk)} ids)",
+                    kwargsrepr="{}",
                 )
             except BROKER_AWAY:
                 log.warning("broker_away", extra={"lane": lane, "chunks_left": len(chunks) - number})

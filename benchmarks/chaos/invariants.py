@@ -1,5 +1,6 @@
 """What must hold when the dust has settled: I1 to I10 of docs/architecture.md, from the rows and from the provider's ledger."""
 
+import math
 import time
 from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
@@ -79,7 +80,7 @@ def check(world: World, scenario: Scenario, campaign: str, accepted: Collection[
     taken, strangers = _at_provider(world)
     if strangers:
         found.broken.append(f"I3 {strangers} sent whose intent was never committed")
-    _fate(found, states, taken, accepted, {*scenario.may_end, *LEFT})
+    _fate(found, states, taken, accepted, dict.fromkeys(LEFT, math.inf) | scenario.may_end)
     found.broken += sent_after_leaving(world, taken) + alerts_come_first(
         world, campaign, within=scenario.alerts_within
     )
@@ -96,14 +97,14 @@ def _fate(
     states: Mapping[UUID, tuple[Any, ...]],
     at_provider: Mapping[UUID, Sequence[datetime]],
     accepted: Collection[UUID],
-    may_end: Collection[str],
+    may_end: Mapping[str, float],
 ) -> None:
     for each in accepted:
         state, reason, marked = states.get(each, ("missing", "", False))
         taken = len(at_provider.get(each, ()))
         if state in ENDED and not taken:
             found.given_up[reason or state] = found.given_up.get(reason or state, 0) + 1
-            if reason not in may_end:
+            if found.given_up[reason or state] > may_end.get(reason, 0):
                 found.lost += 1
         elif not taken:
             found.lost += 1

@@ -89,7 +89,7 @@ def release(connection: Connection, claimed: Sequence[Claimed]) -> int:
     found = from_records(
         connection,
         "UPDATE notifications n SET state = 'accepted', lease_until = NULL, updated_at = now(),"
-        " publish_after = now() + make_interval(secs => LEAST(power(2, n.claims), 300))"
+        " publish_after = now() + make_interval(secs => LEAST(power(2, n.claims), 300) * (0.5 + random()))"
         " FROM json_to_recordset(%(records)s) AS v (id uuid, fence int)"
         " WHERE n.id = v.id AND n.fence = v.fence AND n.state = 'claimed'"
         " AND NOT EXISTS (SELECT FROM attempts a WHERE a.notification_id = n.id AND a.fence = n.fence) RETURNING n.id",
