@@ -132,8 +132,9 @@ def _housekeeping(instance: Any, **_: Any) -> None:
 
 @signals.celeryd_after_setup.connect
 def _bulk_yields(instance: Any, **_: Any) -> None:
-    """A worker of bulk lanes alone leaves the processor to alerts and to the relay, where they share a machine."""
-    if not {str(Lane.SMS_CRITICAL), HOUSEKEEPING} & set(instance.app.amqp.queues.consume_from):
+    """A worker of bulk lanes leaves the processor to alerts and to the relay, where they share a machine."""
+    lanes = set(instance.app.amqp.queues.consume_from) - {HOUSEKEEPING}
+    if lanes and str(Lane.SMS_CRITICAL) not in lanes:
         os.nice(BULK_NICENESS)
 
 
