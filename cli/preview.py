@@ -82,7 +82,8 @@ def _payload(text: str, example: dict[str, Any]) -> dict[str, Any]:
 def _person(user_id: str) -> Any:
     from core.database import session
     from core.errors import UnknownUser
-    from core.models import User, unseal
+    from core.models import User
+    from core.sealing import unseal
     from delivery.content import Person
     from delivery.loading import NAME_PLACE
 

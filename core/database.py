@@ -9,14 +9,13 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from decimal import Decimal
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import orjson
 import psycopg2.extensions
 import psycopg2.extras
 from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.exc import DBAPIError, InvalidatePoolError
-from sqlalchemy.orm import Session
 from sqlalchemy.pool import ConnectionPoolEntry
 
 from core.crash_points import crash_point
@@ -27,6 +26,9 @@ psycopg2.extras.register_uuid()  # type: ignore[no-untyped-call]
 psycopg2.extensions.register_type(
     psycopg2.extensions.new_type((2950,), "ID", lambda text, _: None if text is None else read_id(str(text)))
 )
+
+if TYPE_CHECKING:
+    from sqlalchemy.orm import Session
 
 Row = tuple[Any, ...]
 
@@ -132,8 +134,10 @@ def after_commit(connection: Connection, action: Callable[[], None]) -> None:
 
 
 @contextmanager
-def session() -> Iterator[Session]:
-    """An ORM session in one transaction, for doors where speed is no matter."""
+def session() -> "Iterator[Session]":
+    """An ORM session in one transaction, for doors where speed is no matter (the ORM is a tenth of a worker's start)."""
+    from sqlalchemy.orm import Session
+
     with Session(engine()) as orm, orm.begin():
         yield orm
 

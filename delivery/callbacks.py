@@ -14,7 +14,7 @@ from sqlalchemy import Connection
 from core.database import execute, insert_rows, rows, transaction
 from core.errors import SealBroken
 from core.ids import first_id, new_id
-from core.models import seal, unseal
+from core.sealing import seal, unseal
 from core.vocabulary import ErrorClass, EventKind
 from delivery.messages import DeliveryEvent
 

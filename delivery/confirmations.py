@@ -15,7 +15,7 @@ from sqlalchemy import Connection
 from core.clock import utc_now
 from core.database import rows, transaction
 from core.errors import InvalidRequest, NotAccepted
-from core.models import unseal
+from core.sealing import unseal
 from core.settings import settings
 from core.vocabulary import Channel, OutcomeKind, Purpose
 from delivery import consents

@@ -10,7 +10,7 @@ from sqlalchemy import Connection
 from core.crypto import content_hash
 from core.database import execute, insert_rows, rows
 from core.ids import new_id
-from core.models import seal
+from core.sealing import seal
 from core.vocabulary import Channel, ConsentLevel, LawfulBasis, Purpose
 
 IP_PLACE = "consents.ip"

@@ -13,7 +13,7 @@ import orjson
 from core.crypto import content_hash
 from core.errors import InvalidRequest
 from core.ids import new_id
-from core.models import seal
+from core.sealing import seal
 from core.vocabulary import Channel
 from delivery.content import BRAND
 from delivery.intake import PAYLOAD_PLACE

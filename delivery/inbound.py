@@ -18,7 +18,7 @@ from sqlalchemy import Connection
 
 from core.database import execute, rows, transaction
 from core.ids import new_id
-from core.models import seal
+from core.sealing import seal
 from core.settings import settings
 from core.vocabulary import Channel, ConsentLevel, Purpose
 from delivery import callbacks, consents, opt_out, suppressions

@@ -12,7 +12,7 @@ from core.crypto import content_hash
 from core.database import DATABASE_AWAY, transaction
 from core.errors import IdempotencyConflict, InvalidRequest, NotAccepted, UnknownUser
 from core.ids import new_id
-from core.models import seal
+from core.sealing import seal
 from core.values import value
 from delivery import ledger
 from delivery.catalog import MessageType, message_type

@@ -13,7 +13,7 @@ import orjson
 from sqlalchemy import Connection
 
 from core.ids import read_id
-from core.models import unseal
+from core.sealing import unseal
 from core.values import value
 from core.vocabulary import Channel, ConsentLevel, LawfulBasis, Purpose, Urgency
 from delivery import budgets

@@ -11,7 +11,7 @@ from core.clock import utc_now
 from core.database import insert_rows
 from core.errors import InvalidRequest
 from core.ids import new_id
-from core.models import seal
+from core.sealing import seal
 from core.settings import settings
 from core.vocabulary import Channel
 from delivery import consents, pumping

@@ -99,7 +99,7 @@ def generate_personalized_content(
 
     UnknownUser, InvalidTemplate, or MissingVariable naming what the data lacks.
     """
-    from core.models import unseal
+    from core.sealing import unseal
 
     with transaction() as connection:
         found = rows(connection, "SELECT name_sealed FROM users WHERE id = %s", (user_id,))

@@ -7,7 +7,7 @@ from uuid import UUID
 from core.database import execute, rows, transaction
 from core.errors import InvalidRequest
 from core.logs import mask
-from core.models import unseal
+from core.sealing import unseal
 from core.vocabulary import Channel
 from delivery.inbound import ACTIONS, ADDRESS_PLACE, TEXT_PLACE, Received
 from delivery.keywords import Intent, Reading

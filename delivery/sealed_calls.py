@@ -11,7 +11,7 @@ from uuid import UUID
 
 import orjson
 
-from core.models import SealedBytes, seal, unseal_bytes
+from core.sealing import SealedBytes, seal, unseal_bytes
 from core.vocabulary import Channel
 from delivery.messages import Attachment, RenderedMessage
 

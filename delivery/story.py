@@ -9,7 +9,7 @@ from uuid import UUID
 from core.database import rows, transaction
 from core.errors import InvalidRequest
 from core.logs import mask
-from core.models import unseal
+from core.sealing import unseal
 from core.vocabulary import State
 from delivery.intake import SCHEDULED
 from delivery.loading import ADDRESS_PLACE

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from sqlalchemy import Connection
 
 from core.database import rows, transaction
-from core.models import unseal
+from core.sealing import unseal
 from core.vocabulary import Channel
 from delivery import audit, suppressions
 from delivery.audit import Act

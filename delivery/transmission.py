@@ -9,7 +9,7 @@ from uuid import UUID
 
 from core.errors import InvalidRequest
 from core.ids import new_id
-from core.models import SealedBytes
+from core.sealing import SealedBytes
 from core.settings import settings
 from core.stopping import is_stopping
 from core.values import value

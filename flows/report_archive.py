@@ -8,7 +8,7 @@ from typing import Any
 
 from core.database import rows, transaction
 from core.errors import InvalidRequest
-from core.models import unseal
+from core.sealing import unseal
 from core.settings import settings
 from core.vocabulary import Channel
 from delivery import archive

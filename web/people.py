@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from core.database import rows, transaction
 from core.errors import UnknownUser
 from core.logs import mask
-from core.models import unseal
+from core.sealing import unseal
 from core.vocabulary import Channel, Purpose
 from delivery.catalog import MessageType, message_type
 from delivery.loading import ADDRESS_PLACE, consent_states

@@ -7,7 +7,7 @@ import orjson
 
 from core.crypto import content_hash
 from core.database import rows, transaction
-from core.models import seal
+from core.sealing import seal
 from core.settings import settings
 from delivery.catalog import catalog
 from delivery.intake import PAYLOAD_PLACE

@@ -15,7 +15,7 @@ from core.models.analytics import (
     TrySlot,
     UserDay,
 )
-from core.models.base import Base, Sealed, SealedBytes, seal, unseal, unseal_bytes
+from core.models.base import Base, Sealed
 from core.models.batches import Campaign, Career, Enrolment, JobPosting, Lesson, ReminderWish
 from core.models.consents import Consent, PendingWithdrawal, Suppression
 from core.models.events import AuditEntry, Callback, DeliveryEvent
@@ -30,6 +30,6 @@ __all__ = [
     "Consent", "ContactPoint", "DeadLetter", "DeliveryEvent", "DeliveryRate", "EngagementScore", "Enrolment",
     "EventHour", "FrequencyCap", "Goal", "InboundMessage", "JobPosting", "LatencyHour", "Lesson", "Notification",
     "PendingWithdrawal", "PersonHour", "Preference", "QueueSample", "ReminderWish", "Report", "RollupState", "Sealed",
-    "SealedBytes", "SendChoice", "SendTime", "SendTimeFit", "Suppression", "Transaction", "TryDomain", "TrySlot",
-    "User", "UserDay", "seal", "unseal", "unseal_bytes",
+    "SendChoice", "SendTime", "SendTimeFit", "Suppression", "Transaction", "TryDomain", "TrySlot",
+    "User", "UserDay",
 ]  # fmt: skip

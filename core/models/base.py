@@ -9,8 +9,8 @@ from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 from sqlalchemy.types import TypeDecorator, UserDefinedType
 
-from core.crypto import keyring
 from core.ids import new_id
+from core.sealing import SealedBytes
 
 
 class Base(DeclarativeBase):
@@ -32,12 +32,6 @@ class Base(DeclarativeBase):
     }
 
 
-class SealedBytes(bytes):
-    """An envelope made by `seal`: the only thing that a sealed column takes."""
-
-    __slots__ = ()
-
-
 class Sealed(TypeDecorator[SealedBytes]):
     """A column of AES-256-GCM envelopes; plain text is refused at the door, so it can't slip in."""
 
@@ -51,22 +45,6 @@ class Sealed(TypeDecorator[SealedBytes]):
 
     def process_result_value(self, value: Any, dialect: Any) -> SealedBytes | None:  # noqa: ARG002  SQLAlchemy names it
         return None if value is None else SealedBytes(value)
-
-
-def seal(text_or_bytes: str | bytes, *, place: str, row: object) -> SealedBytes:
-    """The envelope of a value, bound to `place` ("table.column") and to the key of its row."""
-    plain = text_or_bytes.encode() if isinstance(text_or_bytes, str) else text_or_bytes
-    return SealedBytes(keyring().seal(plain, place=place, row=row))
-
-
-def unseal(sealed: bytes | memoryview, *, place: str, row: object) -> str:
-    """The text of an envelope; SealBroken when it was moved or changed."""
-    return keyring().open(sealed, place=place, row=row).decode()
-
-
-def unseal_bytes(sealed: bytes | memoryview, *, place: str, row: object) -> bytes:
-    """The bytes of an envelope; SealBroken when it was moved or changed."""
-    return keyring().open(sealed, place=place, row=row)
 
 
 class Xid8(UserDefinedType[int]):

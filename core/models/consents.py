@@ -6,7 +6,8 @@ from uuid import UUID
 from sqlalchemy import ForeignKey, Index, UniqueConstraint, text
 from sqlalchemy.orm import Mapped, mapped_column
 
-from core.models.base import Base, Sealed, SealedBytes, created_column, id_column
+from core.models.base import Base, Sealed, created_column, id_column
+from core.sealing import SealedBytes
 
 
 class Consent(Base):

@@ -7,8 +7,9 @@ from uuid import UUID
 from sqlalchemy import BigInteger, Index, UniqueConstraint, text
 from sqlalchemy.orm import Mapped, mapped_column
 
-from core.models.base import Base, Sealed, SealedBytes, Xid8, created_column, id_column
+from core.models.base import Base, Sealed, Xid8, created_column, id_column
 from core.models.notifications import Money
+from core.sealing import SealedBytes
 
 
 class Callback(Base):

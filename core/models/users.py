@@ -7,7 +7,8 @@ from uuid import UUID
 from sqlalchemy import CheckConstraint, ForeignKey, Index, Numeric, UniqueConstraint, text
 from sqlalchemy.orm import Mapped, mapped_column
 
-from core.models.base import Base, Sealed, SealedBytes, created_column, id_column
+from core.models.base import Base, Sealed, created_column, id_column
+from core.sealing import SealedBytes
 
 
 class User(Base):

@@ -7,7 +7,7 @@ from uuid import UUID
 from sqlalchemy import Connection
 
 from core.database import execute, from_records, rows
-from core.models import SealedBytes
+from core.sealing import SealedBytes
 from core.values import value
 from core.vocabulary import Channel, ErrorClass, OutcomeKind
 

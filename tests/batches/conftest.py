@@ -51,7 +51,7 @@ def accepted(database: str) -> Callable[[str], dict[str, dict[str, Any]]]:
     import orjson
 
     from core.database import rows, transaction
-    from core.models import unseal
+    from core.sealing import unseal
     from delivery.intake import PAYLOAD_PLACE
 
     def read(message_type: str) -> dict[str, dict[str, Any]]:

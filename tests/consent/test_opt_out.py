@@ -71,7 +71,7 @@ def test_the_ledgers_row_carries_the_evidence_and_opens_nowhere_else(maya):
         ((row_id, method, source, ip),) = rows(
             connection, "SELECT id, method, source, ip_sealed FROM consents WHERE action = 'withdraw'"
         )
-    from core.models import unseal
+    from core.sealing import unseal
 
     assert (row_id, method, source) == (given.id, "test", "a test")
     assert unseal(ip, place=consents.IP_PLACE, row=given.id) == "10.0.0.1"

@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 
 from core.crypto import Keyring, keyring, load_keyring
 from core.errors import SealBroken, SettingsError
-from core.models import Sealed, seal, unseal
+from core.models import Sealed
+from core.sealing import seal, unseal
 from core.settings import load_settings
 
 

@@ -10,7 +10,7 @@ import pytest
 from analytics.alarm_store import Raised, settle_alarms
 from core.clock import utc_now
 from core.database import rows, transaction
-from core.models import unseal
+from core.sealing import unseal
 from core.settings import settings
 from delivery.intake import PAYLOAD_PLACE
 from flows import broker, operations

@@ -9,7 +9,7 @@ import pytest
 
 from core.database import engine, execute, rows, transaction
 from core.ids import new_id
-from core.models import seal
+from core.sealing import seal
 from core.vocabulary import Lane
 from delivery import recovery
 from delivery.catalog import catalog

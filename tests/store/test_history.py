@@ -9,7 +9,7 @@ from analytics.history import write_events, write_history
 from analytics.history.scenario import PAST_TYPES
 from core.crypto import content_hash
 from core.errors import InvalidRequest
-from core.models import seal, unseal
+from core.sealing import seal, unseal
 from delivery.catalog import catalog
 from delivery.intake import PAYLOAD_PLACE
 
