@@ -155,7 +155,7 @@ def test_a_connection_that_is_never_taken_up_is_surely_not_sent(case: Case):
             )
 
     assert outcome.kind is OutcomeKind.RETRY_LATER
-    assert time.monotonic() - began < 5
+    assert time.monotonic() - began < 30
 
 
 @pytest.mark.parametrize(
