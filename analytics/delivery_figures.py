@@ -61,9 +61,11 @@ def all_figures(counts: pd.DataFrame, domains: pd.DataFrame, latencies: pd.DataF
         }  # fmt: skip
     for grouping, by in GROUPINGS.items():
         for row in _percentiles(latencies, by) if grouping != BY_DOMAIN else ():
-            found[grouping, _name(row, by)]["latency_ms"][f"p{row['percentile']:g}"] = round(
-                row["milliseconds"]
-            )
+            figures = found.get((grouping, _name(row, by)))
+            if (
+                figures is not None
+            ):  # latencies are kept by the hour: the only try of a group may lie before the window
+                figures["latency_ms"][f"p{row['percentile']:g}"] = round(row["milliseconds"])
     return [Figures(grouping, name, values) for (grouping, name), values in found.items()]
 
 

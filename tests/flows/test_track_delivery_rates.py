@@ -79,6 +79,25 @@ def test_a_window_without_sends_says_so_and_is_no_zero(redis, database):
     assert flow.summary(window, figures, [])["delivery_rates"] == {}
 
 
+def test_a_group_whose_only_try_lies_before_the_window_in_the_same_hour_is_left_out(redis, database):
+    hour = utc_now().replace(minute=0, second=0, microsecond=0) - timedelta(hours=3)
+    before, inside = new_id(), new_id()
+    write_events(
+        [(before, "sent", hour + timedelta(minutes=1)), (before, "delivered", hour + timedelta(minutes=2))]
+    )
+    write_events([(inside, "sent", hour + timedelta(minutes=31))])
+    with transaction() as connection:
+        execute(
+            connection,
+            "UPDATE delivery_events SET message_type = 'weekly_checkin' WHERE notification_id = %s",
+            (inside,),
+        )
+    window = window_before(hour + timedelta(minutes=50), 0.5, utc_now())
+    found = by_name(run(window, is_current=False))
+    assert ("message_type", "weekly_checkin/sms") in found
+    assert ("message_type", "payment_reminder/sms") not in found
+
+
 def test_what_is_pending_is_not_yet_counted_as_failed(redis, database):
     now = utc_now()
     sends = [(new_id(), now - timedelta(seconds=second)) for second in range(40)]
