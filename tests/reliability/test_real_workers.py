@@ -77,7 +77,7 @@ def test_a_worker_that_is_asked_to_stop_ends_its_calls_and_gives_the_rest_back(
     publish(sent)
     until(lambda: len(taken(provider)) >= 4)
     worker.send_signal(signal.SIGTERM)
-    assert worker.wait(30) == 0
+    assert worker.wait(150) == 0
     there = states()
     assert set(there) <= {"sent", "delivered", "accepted"}, "no claim is left behind"
     left = there.get("accepted", 0)
@@ -90,7 +90,7 @@ def test_a_worker_that_is_asked_to_stop_ends_its_calls_and_gives_the_rest_back(
     until(lambda: len(taken(provider)) == 40)
     until(lambda: "accepted" not in states())
     second.send_signal(signal.SIGTERM)
-    second.wait(15)
+    second.wait(60)
     assert len({each["to"] for each in taken(provider)}) == 40
     assert {state_of(each) for each in sent} <= {"sent", "delivered"}
 
