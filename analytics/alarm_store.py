@@ -8,8 +8,8 @@ from typing import Any
 
 from sqlalchemy import Connection
 
-from core.database import as_json, insert_rows, rows
 from core.ids import new_id
+from core.statements import as_json, insert_rows, rows
 
 log = logging.getLogger(__name__)
 

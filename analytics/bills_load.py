@@ -5,7 +5,8 @@ from dataclasses import dataclass, field
 from datetime import date, timedelta
 
 from analytics.due_bills import DEFAULT_LEAD_DAYS, LONGEST_LEAD, LONGEST_SHIFT, Bill
-from core.database import rows, transaction
+from core.database import transaction
+from core.statements import rows
 
 _BILLS = """
 SELECT b.user_id, b.name, b.amount, b.paid, b.due_on, b.autopay FROM bills b

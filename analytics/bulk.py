@@ -6,7 +6,7 @@ import pyarrow as pa
 from pyarrow import csv
 from sqlalchemy import Connection
 
-from core.database import execute
+from core.statements import driver_cursor, execute, flush
 
 
 def stage(connection: Connection, name: str, columns: str, rows: pa.Table) -> None:
@@ -18,8 +18,6 @@ def stage(connection: Connection, name: str, columns: str, rows: pa.Table) -> No
     text = io.BytesIO()
     csv.write_csv(rows, text, csv.WriteOptions(include_header=False))
     text.seek(0)
-    cursor = connection.connection.cursor()
-    try:
+    with driver_cursor(connection) as cursor:
+        flush(connection, cursor)
         cursor.copy_expert(f"COPY {name} FROM STDIN (FORMAT csv)", text)
-    finally:
-        cursor.close()

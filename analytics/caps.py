@@ -12,7 +12,7 @@ from sqlalchemy import Connection
 
 from analytics.bulk import stage
 from analytics.fatigue import next_caps
-from core.database import execute, rows
+from core.statements import execute, rows
 
 FIRST_CAP = 7.0
 """Messages per week with which everybody begins."""

@@ -10,7 +10,8 @@ import pandas as pd
 
 from analytics.career import SALARY_DAYS
 from analytics.load import read
-from core.database import rows, transaction
+from core.database import transaction
+from core.statements import rows
 
 _POSTINGS = """
 SELECT id, role, country, (posted_on - DATE '1970-01-01')::int8 AS day, (salary_low * 100)::float8 AS low,

@@ -15,8 +15,8 @@ from analytics.engagement import EngagementModel, scores, tiers, train
 from analytics.engagement_features import channel_priors, engaged_within, features
 from analytics.fatigue import fatigued, ignored_runs
 from analytics.intervals import BetaPrior
-from core.database import execute
 from core.errors import InvalidRequest
+from core.statements import execute
 
 TAUGHT_BY = 50_000
 WEEK = timedelta(days=7)

@@ -6,7 +6,7 @@ from dataclasses import fields
 from sqlalchemy import Connection
 
 from analytics.sequences import Facts, Plan, Progress
-from core.database import execute, insert_rows, rows
+from core.statements import execute, insert_rows, rows
 
 _COLUMNS = ", ".join(field.name for field in fields(Progress))
 

@@ -11,8 +11,8 @@ from sqlalchemy import Connection
 
 from analytics.delivery_figures import shown
 from core.crypto import keyring
-from core.database import rows
 from core.errors import InvalidSignature
+from core.statements import rows
 
 PURPOSE = "findings"
 

@@ -10,8 +10,9 @@ from typing import Annotated, Any, Self, TypeVar
 
 from pydantic import BaseModel, BeforeValidator, Field, ValidationError, model_validator
 
-from core.database import insert_rows, rows, transaction
+from core.database import transaction
 from core.errors import InvalidRequest
+from core.statements import insert_rows, rows
 
 MOST_PROBLEMS = 20
 CHUNK = 5000

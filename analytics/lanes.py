@@ -12,8 +12,8 @@ from datetime import datetime, timedelta
 from sqlalchemy import Connection
 
 from analytics.queueing import Reading, flow_of, seconds_to_drain, wanted_concurrency
-from core.database import insert_rows, rows
 from core.ids import first_id
+from core.statements import insert_rows, rows
 from core.vocabulary import Lane
 
 LOOK_BACK = timedelta(hours=1)

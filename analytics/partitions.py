@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 from sqlalchemy import Connection
 
-from core.database import execute, rows
+from core.statements import execute, rows
 
 MONTHS_AHEAD = 3
 _MONTH = re.compile(r"delivery_events_(\d{4})(\d{2})")

@@ -15,7 +15,8 @@ from dataclasses import dataclass
 from sqlalchemy import Connection
 
 from analytics import rollup_statements as sql
-from core.database import execute, rows, transaction
+from core.database import transaction
+from core.statements import execute, rows
 
 log = logging.getLogger(__name__)
 

@@ -18,7 +18,7 @@ from sqlalchemy import Connection
 from analytics.bulk import stage
 from analytics.send_time import Rhythms, window_scores
 from analytics.send_time_choice import Arm, Choice, choose
-from core.database import as_json, execute, insert_rows, rows
+from core.statements import as_json, execute, insert_rows, rows
 
 EVERYBODY = "*"
 """The field of the Redis hash that holds the population's hours: whoever has no field of their own has these."""

@@ -11,8 +11,8 @@ from sqlalchemy import Connection
 from analytics.send_time import window_scores
 from analytics.send_time_choice import HELD_OUT, Reason, is_held_out
 from analytics.send_time_store import DEFAULT_ZONE, last_fit
-from core.database import rows
 from core.errors import UnknownUser
+from core.statements import rows
 
 WHY: Mapping[Reason, str] = {
     Reason.BETTER_HOUR: "this hour was worth the wait",

@@ -8,8 +8,9 @@ import orjson
 from sqlalchemy import Connection
 
 from analytics.delivery_figures import Figures
-from core.database import as_json, execute, insert_rows, rows, transaction
+from core.database import transaction
 from core.redis import client
+from core.statements import as_json, execute, insert_rows, rows
 
 CURRENT_RATES = "mingus:analytics:delivery_rates"
 """A Redis hash: `grouping:name` → JSON of the newest figures, and `window` → its ends."""

@@ -9,7 +9,7 @@ from sqlalchemy import Connection
 from analytics.off_policy import Interval, Uplift
 from analytics.send_time_run import MATURED_AFTER, measure
 from analytics.store import replace_report
-from core.database import rows
+from core.statements import rows
 from core.vocabulary import Channel
 
 REPORT = "send_time_uplift"

@@ -58,8 +58,9 @@ def main(people: int, kills: int, pictures: str) -> int:
 
 def _write_people(people: int, month: Month) -> None:
     from core.clock import utc_now
-    from core.database import insert_rows, transaction
+    from core.database import transaction
     from core.ids import new_id
+    from core.statements import insert_rows
     from delivery.people import NewPerson, add_people
 
     dice = random.Random(8)
@@ -107,7 +108,8 @@ def _run_until(command: Sequence[str], wanted: int) -> None:
 
 
 def _count(condition: str) -> int:
-    from core.database import rows, transaction
+    from core.database import transaction
+    from core.statements import rows
 
     with transaction() as connection:
         sql = f"SELECT count(*) FROM notifications WHERE message_type = 'monthly_report' AND {condition}"

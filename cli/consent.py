@@ -17,7 +17,8 @@ def show(user: User) -> None:
     from rich.console import Console
     from rich.table import Table
 
-    from core.database import rows, transaction
+    from core.database import transaction
+    from core.statements import rows
 
     with transaction() as connection:
         _must_exist(connection, user)

@@ -39,7 +39,8 @@ def costs(
     from rich.console import Console
     from rich.table import Table
 
-    from core.database import rows, transaction
+    from core.database import transaction
+    from core.statements import rows
 
     first, after, name = _period(day, month)
     bounds = (_midnight(first), _midnight(after))

@@ -14,8 +14,9 @@ def send_time(
     from rich.table import Table
 
     from analytics.send_time_story import explain, last_choices, local
-    from core.database import rows, transaction
+    from core.database import transaction
     from core.errors import InvalidRequest
+    from core.statements import rows
     from core.vocabulary import Channel
 
     if channel and channel not in set(Channel):

@@ -73,7 +73,8 @@ def show(limit: Annotated[int, typer.Option(help="at most so many, newest first"
     from rich.console import Console
     from rich.table import Table
 
-    from core.database import rows, transaction
+    from core.database import transaction
+    from core.statements import rows
 
     with transaction() as connection:
         found = rows(

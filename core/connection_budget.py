@@ -5,8 +5,8 @@ from dataclasses import dataclass
 
 from sqlalchemy import Connection
 
-from core.database import rows
 from core.settings import settings
+from core.statements import rows
 
 log = logging.getLogger(__name__)
 

@@ -6,31 +6,27 @@ typed SQLAlchemy 2 models. No connection is ever held over a provider call.
 
 import os
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 import orjson
-import psycopg2.extensions
-import psycopg2.extras
+import psycopg2
 from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.exc import DBAPIError, InvalidatePoolError
 from sqlalchemy.pool import ConnectionPoolEntry
 
 from core.crash_points import crash_point
-from core.ids import read_id
 from core.settings import Settings, settings
-
-psycopg2.extras.register_uuid()  # type: ignore[no-untyped-call]
-psycopg2.extensions.register_type(
-    psycopg2.extensions.new_type((2950,), "ID", lambda text, _: None if text is None else read_id(str(text)))
+from core.statements import (
+    driver_cursor,
+    execute,
+    flush,
+    waiting,
 )
 
 if TYPE_CHECKING:
     from sqlalchemy.orm import Session
-
-Row = tuple[Any, ...]
 
 _engine: tuple[int, Engine] | None = None
 
@@ -61,6 +57,7 @@ def make_engine(config: Settings) -> Engine:
     )
     event.listen(made, "checkin", _note_use)
     event.listen(made, "checkout", _refuse_the_dead)
+    event.listen(made, "before_cursor_execute", _send_what_waits)
     return made
 
 
@@ -85,6 +82,11 @@ def _refuse_the_dead(found: Any, record: ConnectionPoolEntry, _: object) -> None
         raise InvalidatePoolError("the connection is gone") from error
 
 
+def _send_what_waits(connection: Connection, cursor: Any, *_: object) -> None:
+    """Statements that SQLAlchemy sends itself follow what `core.statements` has kept, as its own do."""
+    flush(connection, cursor)
+
+
 def engine() -> Engine:
     """This process's engine; made anew after a fork, because a connection can't be shared."""
     global _engine  # noqa: PLW0603  one pool per process is the point
@@ -102,23 +104,69 @@ def dispose() -> None:
 
 
 @contextmanager
+def autocommitting() -> Iterator[Connection]:
+    """A connection on which each statement is a transaction of its own: one round trip where `transaction` takes two."""
+    with _checked_out() as connection:
+        crash_point("before_commit")
+        yield connection
+        crash_point("after_commit")
+
+
+@contextmanager
 def transaction() -> Iterator[Connection]:
     """A connection in one transaction: committed at the end, rolled back on any error.
 
-    What was registered by `after_commit` runs once the commit stands, and not at all without it.
+    BEGIN travels with the first statement, COMMIT with what `later` has kept. What was registered by `after_commit`
+    runs once the commit stands, and not at all without it.
     """
-    with engine().connect() as connection:
-        waiting: list[Callable[[], None]] = []
-        _after_commit[id(connection)] = waiting
+    actions: list[Callable[[], None]] = []
+    with _checked_out() as connection:
+        _after_commit[id(connection)] = actions
+        kept = waiting[id(connection)] = [_BEGIN]
         try:
-            with connection.begin():
-                yield connection
-                crash_point("before_commit")
-            crash_point("after_commit")
+            yield connection
+            crash_point("before_commit")
+            if kept != [_BEGIN]:
+                kept.append(b"COMMIT")
+                with driver_cursor(connection) as cursor:
+                    flush(connection, cursor)
+        except BaseException:
+            _roll_back(connection)
+            raise
         finally:
-            del _after_commit[id(connection)]
-    for action in waiting:
+            del _after_commit[id(connection)], waiting[id(connection)]
+    for action in actions:
         action()
+
+
+_BEGIN = b"BEGIN"
+
+
+@contextmanager
+def _checked_out() -> Iterator[Connection]:
+    """A connection whose driver begins nothing by itself. SQLAlchemy believes in a transaction, so that a lost one is
+    never replaced by another in the middle.
+    """
+    with engine().connect() as connection, connection.begin():
+        driver: Any = connection.connection.dbapi_connection
+        driver.autocommit = True
+        try:
+            yield connection
+        finally:
+            if not driver.closed:
+                driver.autocommit = False
+
+
+def _roll_back(connection: Connection) -> None:
+    """End the transaction, if it has begun; a connection that can't be told so is thrown away."""
+    kept = waiting[id(connection)]
+    begun = kept[:1] != [_BEGIN]
+    kept.clear()
+    if begun and not connection.invalidated:
+        try:
+            execute(connection, "ROLLBACK")
+        except psycopg2.Error:
+            connection.invalidate()
 
 
 _after_commit: dict[int, list[Callable[[], None]]] = {}
@@ -140,78 +188,6 @@ def session() -> "Iterator[Session]":
 
     with Session(engine()) as orm, orm.begin():
         yield orm
-
-
-def rows(
-    connection: Connection, sql: str, parameters: Sequence[Any] | dict[str, Any] | None = None
-) -> list[Row]:
-    """All rows of one statement in the driver's own parameter style (%s or %(name)s)."""
-    cursor = connection.connection.cursor()
-    try:
-        cursor.execute(sql, parameters)
-        return list(cursor.fetchall()) if cursor.description is not None else []
-    except psycopg2.Error as error:
-        if isinstance(error, psycopg2.OperationalError | psycopg2.InterfaceError):
-            connection.invalidate()
-        raise
-    finally:
-        cursor.close()
-
-
-def execute(
-    connection: Connection, sql: str, parameters: Sequence[Any] | dict[str, Any] | None = None
-) -> int:
-    """Run one statement; the number of rows that it touched."""
-    cursor = connection.connection.cursor()
-    try:
-        cursor.execute(sql, parameters)
-        return int(cursor.rowcount)
-    except psycopg2.Error as error:
-        if isinstance(error, psycopg2.OperationalError | psycopg2.InterfaceError):
-            connection.invalidate()
-        raise
-    finally:
-        cursor.close()
-
-
-def insert_rows(
-    connection: Connection, sql: str, values: Sequence[Sequence[Any]], *, template: str | None = None
-) -> list[Row]:
-    """`INSERT … VALUES %s` with all rows in one statement per 1,000; the RETURNING rows if any."""
-    cursor = connection.connection.cursor()
-    try:
-        found: list[Row] = psycopg2.extras.execute_values(
-            cursor, sql, values, template=template, page_size=1000, fetch="RETURNING" in sql
-        )
-        return found or []
-    finally:
-        cursor.close()
-
-
-def from_records(connection: Connection, sql: str, records: Sequence[Any], **parameters: Any) -> list[Row]:
-    """Run `sql` over `json_to_recordset(%(records)s) AS v (name type, …)`; its rows, none without records.
-
-    Records are dataclasses or dicts. A fifth of the client's price of a VALUES list and less for the server, because
-    nothing is quoted cell by cell (docs/decisions/0020-speed.md).
-    """
-    if not records:
-        return []
-    text = orjson.dumps(records, default=_in_json).decode()
-    return rows(connection, sql, {"records": text, **parameters})
-
-
-def _in_json(value: Any) -> str:
-    """What JSON has no word for, as PostgreSQL reads it."""
-    if isinstance(value, bytes):
-        return f"\\x{value.hex()}"
-    if isinstance(value, Decimal):
-        return str(value)
-    raise TypeError(f"no column takes a {type(value).__name__}")
-
-
-def as_json(value: Any) -> str:
-    """JSON text for a jsonb parameter."""
-    return orjson.dumps(value).decode()
 
 
 DATABASE_AWAY = (DBAPIError, psycopg2.OperationalError, psycopg2.InterfaceError)

@@ -11,8 +11,8 @@ from typing import Any
 
 from sqlalchemy import Connection
 
-from core.database import as_json, execute, insert_rows
 from core.ids import new_id
+from core.statements import as_json, execute, insert_rows
 
 log = logging.getLogger(__name__)
 

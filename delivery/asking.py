@@ -12,8 +12,8 @@ from uuid import UUID
 import orjson
 from sqlalchemy import Connection
 
-from core.database import rows
 from core.ids import id_array
+from core.statements import rows
 from core.vocabulary import Channel, Purpose
 
 Known = Mapping[str, Sequence[Mapping[str, Any]]]

@@ -14,7 +14,7 @@ from sqlalchemy import Connection
 
 from core.clock import utc_now
 from core.crypto import keyring
-from core.database import execute, insert_rows, rows
+from core.statements import execute, insert_rows, rows
 
 FIRST = b"\x00" * 32
 _PAGE = 5000

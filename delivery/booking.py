@@ -14,7 +14,7 @@ from uuid import UUID
 
 from sqlalchemy import Connection
 
-from core.database import insert_rows, rows
+from core.statements import insert_rows, rows
 from delivery import ledger
 from delivery.ledger import Fact
 

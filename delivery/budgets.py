@@ -12,9 +12,10 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 
-from core.database import rows, transaction
+from core.database import transaction
 from core.redis import REDIS_AWAY
 from core.settings import settings
+from core.statements import rows
 from core.vocabulary import Channel
 from delivery import alarms, counters
 from delivery.alarms import Raised

@@ -11,10 +11,11 @@ from uuid import UUID
 import orjson
 from sqlalchemy import Connection
 
-from core.database import execute, insert_rows, rows, transaction
+from core.database import transaction
 from core.errors import SealBroken
 from core.ids import first_id, new_id
 from core.sealing import seal, unseal
+from core.statements import execute, insert_rows, rows
 from core.vocabulary import ErrorClass, EventKind
 from delivery.messages import DeliveryEvent
 

@@ -9,8 +9,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from core.database import as_json, execute, rows, transaction
+from core.database import transaction
 from core.errors import InvalidRequest
+from core.statements import as_json, execute, rows
 from delivery.ledger import waiting
 
 RUNNING, DONE, PAUSED, CANCELLED = "running", "done", "paused", "cancelled"

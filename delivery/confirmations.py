@@ -13,10 +13,11 @@ from uuid import UUID
 from sqlalchemy import Connection
 
 from core.clock import utc_now
-from core.database import rows, transaction
+from core.database import transaction
 from core.errors import InvalidRequest, NotAccepted
 from core.sealing import unseal
 from core.settings import settings
+from core.statements import rows
 from core.vocabulary import Channel, OutcomeKind, Purpose
 from delivery import consents
 from delivery.consents import ConsentEntry

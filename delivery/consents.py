@@ -8,9 +8,9 @@ from uuid import UUID
 from sqlalchemy import Connection
 
 from core.crypto import content_hash
-from core.database import execute, insert_rows, rows
 from core.ids import new_id
 from core.sealing import seal
+from core.statements import execute, insert_rows, rows
 from core.vocabulary import Channel, ConsentLevel, LawfulBasis, Purpose
 
 IP_PLACE = "consents.ip"

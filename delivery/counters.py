@@ -23,8 +23,9 @@ from uuid import uuid4
 import orjson
 from sqlalchemy import Connection
 
-from core.database import after_commit, execute, rows
+from core.database import after_commit
 from core.redis import REDIS_AWAY, client, script
+from core.statements import execute, rows
 
 log = logging.getLogger(__name__)
 

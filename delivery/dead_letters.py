@@ -16,7 +16,8 @@ from uuid import UUID
 from sqlalchemy import Connection
 
 from core.clock import utc_now
-from core.database import execute, insert_rows, rows, transaction
+from core.database import transaction
+from core.statements import execute, insert_rows, rows
 from delivery import audit
 from delivery.audit import Act
 

@@ -13,7 +13,7 @@ from uuid import UUID
 
 from core.clock import utc_now
 from core.crash_points import crash_point
-from core.database import transaction
+from core.database import autocommitting, transaction
 from core.settings import settings
 from core.stopping import is_stopping
 from core.vocabulary import State
@@ -69,9 +69,9 @@ def deliver(ids: Collection[UUID]) -> Report:
 
 def _one_pass(ids: Sequence[UUID], avoid: Mapping[UUID, set[Route]], report: Report) -> Mapping[UUID, Route]:
     deadline = time.monotonic() + settings().lease_seconds * 0.8
-    with transaction() as connection:
+    with autocommitting() as connection:
         claimed = ledger.claim(connection, ids, lease_seconds=settings().lease_seconds)
-        healthy = without_poison(connection, claimed)
+    healthy = without_poison(claimed)
     poison = {each.id for each in claimed} - {each.id for each in healthy}
     report.states.update(dict.fromkeys(poison, (State.DEAD, KILLS_ITS_WORKER)))
     if not healthy:

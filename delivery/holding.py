@@ -7,8 +7,9 @@ from uuid import UUID
 
 from sqlalchemy import Connection
 
-from core.database import DATABASE_AWAY, rows, transaction
+from core.database import DATABASE_AWAY, transaction
 from core.settings import settings
+from core.statements import rows
 from core.vocabulary import ErrorClass
 from delivery import ledger
 from delivery.ledger import Claimed, Letter
@@ -45,12 +46,13 @@ class given_back_on_error:  # noqa: N801  reads as a word of the story in its `w
             log.warning("claims_given_back", extra={"count": released, "error": kind.__name__})
 
 
-def without_poison(connection: Connection, claimed: Sequence[Claimed]) -> list[Claimed]:
+def without_poison(claimed: Sequence[Claimed]) -> list[Claimed]:
     """Those that did not end their workers again and again; the others go to the dead letters."""
     limit = settings().claims_before_dead
     poison = {each.id for each in claimed if each.claims > limit}
     if poison:
-        bury_poison(connection, poison)
+        with transaction() as connection:
+            bury_poison(connection, poison)
     return [each for each in claimed if each.id not in poison]
 
 

@@ -16,10 +16,11 @@ from uuid import UUID
 
 from sqlalchemy import Connection
 
-from core.database import execute, rows, transaction
+from core.database import transaction
 from core.ids import new_id
 from core.sealing import seal
 from core.settings import settings
+from core.statements import execute, rows
 from core.vocabulary import Channel, ConsentLevel, Purpose
 from delivery import callbacks, consents, opt_out, suppressions
 from delivery.consents import ConsentEntry

@@ -9,7 +9,7 @@ import orjson
 
 from core.clock import as_utc, utc_now
 from core.crypto import content_hash
-from core.database import DATABASE_AWAY, transaction
+from core.database import DATABASE_AWAY, autocommitting
 from core.errors import IdempotencyConflict, InvalidRequest, NotAccepted, UnknownUser
 from core.ids import new_id
 from core.sealing import seal
@@ -72,7 +72,7 @@ def accept(request: Request, *, relay_after: float = 0.0, now: datetime | None =
 def accept_many(
     requests: Sequence[Request], *, relay_after: float = 0.0, now: datetime | None = None
 ) -> list[Accepted | Refused]:
-    """One result per request, in order, all accepted ones committed in one transaction; NotAccepted without a database.
+    """One result per request, in order, all accepted ones committed by one statement; NotAccepted without a database.
 
     Requests that are not valid come back as Refused and never hinder the others.
     """
@@ -87,7 +87,7 @@ def accept_many(
         except InvalidRequest as error:
             results[place] = Refused(request, error)
     try:
-        with transaction() as connection:
+        with autocommitting() as connection:
             found = ledger.insert(connection, drafts, relay_after=relay_after)
     except DATABASE_AWAY as error:
         raise NotAccepted(

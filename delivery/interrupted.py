@@ -10,8 +10,8 @@ from uuid import UUID
 from sqlalchemy import Connection
 
 from core.clock import utc_now
-from core.database import Row, rows
 from core.settings import settings
+from core.statements import Row, rows
 from core.vocabulary import Channel, ErrorClass, OutcomeKind, Urgency
 from delivery import health
 from delivery.catalog import message_type

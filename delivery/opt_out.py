@@ -13,7 +13,8 @@ from uuid import UUID
 
 from sqlalchemy import Connection
 
-from core.database import insert_rows, rows, transaction
+from core.database import transaction
+from core.statements import insert_rows, rows
 from delivery import consents
 from delivery.catalog import catalog
 from delivery.consents import ConsentEntry

@@ -8,11 +8,11 @@ from uuid import UUID
 from sqlalchemy import Connection
 
 from core.clock import utc_now
-from core.database import insert_rows
 from core.errors import InvalidRequest
 from core.ids import new_id
 from core.sealing import seal
 from core.settings import settings
+from core.statements import insert_rows
 from core.vocabulary import Channel
 from delivery import consents, pumping
 from delivery.channels import CHANNELS, Address

@@ -9,8 +9,8 @@ from zoneinfo import ZoneInfo
 
 from sqlalchemy import Connection
 
-from core.database import execute, insert_rows, rows
 from core.errors import UnknownUser
+from core.statements import execute, insert_rows, rows
 from core.vocabulary import Category, Channel, Urgency
 from delivery.catalog import catalog
 from delivery.policies.digest import gathers

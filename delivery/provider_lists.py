@@ -5,8 +5,9 @@ from dataclasses import replace
 from datetime import timedelta
 
 from core.clock import utc_now
-from core.database import rows, transaction
+from core.database import transaction
 from core.settings import settings
+from core.statements import rows
 from core.vocabulary import ErrorClass, OutcomeKind
 from delivery.interrupted import Interrupted
 from delivery.messages import Outcome

@@ -6,9 +6,10 @@ from typing import Any
 from uuid import UUID
 
 from core.clock import utc_now
-from core.database import rows, transaction
+from core.database import transaction
 from core.errors import InvalidRequest, UnknownUser
 from core.ids import new_id
+from core.statements import rows
 from core.vocabulary import Channel, EventKind
 from delivery import costs, ledger
 from delivery.catalog import message_type as catalog_row

@@ -13,7 +13,8 @@ from uuid import UUID
 from sqlalchemy import Connection
 
 from core.clock import utc_now
-from core.database import after_commit, rows, transaction
+from core.database import after_commit, transaction
+from core.statements import rows
 from core.vocabulary import Channel, EventKind, OutcomeKind, State, Urgency
 from delivery import booking, callbacks, health, inbound, ledger, opt_out, suppressions
 from delivery.callbacks import receive
@@ -139,7 +140,7 @@ def _close_unknown(connection: Connection, matched: Sequence[tuple[DeliveryEvent
             id=found.attempt_id,
             outcome=OutcomeKind.ACCEPTED,
             reference=event.reference,
-            cost=abs(event.price) if event.price is not None else None,
+            charged=abs(event.price) if event.price is not None else None,
             units=event.units,
         )
         for event, found in matched

@@ -18,8 +18,9 @@ from uuid import UUID
 from sqlalchemy import Connection
 
 from core.clock import utc_now
-from core.database import rows, transaction
+from core.database import transaction
 from core.ids import first_id
+from core.statements import rows
 from core.vocabulary import EventKind
 from delivery import alarms, booking
 from delivery.alarms import Raised

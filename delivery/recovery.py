@@ -12,8 +12,9 @@ from uuid import UUID
 
 from sqlalchemy import Connection
 
-from core.database import execute, rows, transaction
+from core.database import transaction
 from core.settings import settings
+from core.statements import execute, rows
 from delivery.holding import bury_poison
 from delivery.providers import provider
 

@@ -4,10 +4,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from core.database import execute, rows, transaction
+from core.database import transaction
 from core.errors import InvalidRequest
 from core.logs import mask
 from core.sealing import unseal
+from core.statements import execute, rows
 from core.vocabulary import Channel
 from delivery.inbound import ACTIONS, ADDRESS_PLACE, TEXT_PLACE, Received
 from delivery.keywords import Intent, Reading

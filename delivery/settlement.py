@@ -5,7 +5,7 @@ import random
 import time
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Set as AbstractSet
 from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -21,7 +21,7 @@ from core.vocabulary import OutcomeKind, State, Urgency
 from delivery import ledger
 from delivery.catalog import MessageType
 from delivery.health import Calls
-from delivery.ledger import ClosedAttempt, Fact, Letter, Move
+from delivery.ledger import Ending, Letter
 from delivery.messages import LEASE_OVER, Outcome
 from delivery.providers import provider
 from delivery.reactions import Reaction, closes, reaction, retry_at
@@ -94,39 +94,26 @@ def settle(
 
     Doing it twice is doing it once.
     """
-    moves = {each.notification_id: _move(each, outcomes[each.attempt_id], now) for each in sent}
-    closed = ledger.close_attempts(
-        connection, [_closed(each, outcomes[each.attempt_id]) for each in sent], resolved_by=resolved_by
-    )
-    moved = ledger.move(connection, list(moves.values()))
-    late = [
-        moves[each.notification_id]
-        for each in sent
-        if each.notification_id not in moved
-        and each.attempt_id in closed
-        and outcomes[each.attempt_id].kind is OutcomeKind.ACCEPTED
-    ]
-    if late:
-        ledger.complete_late(connection, late)
+    endings = [_ending(each, outcomes[each.attempt_id], now) for each in sent]
+    closed, moved = ledger.end(connection, endings, resolved_by=resolved_by)
+    if len(moved) < len(endings):
+        stayed = {each.notification_id for each in endings} - {each.notification_id for each in moved}
+        ledger.complete_late(
+            connection,
+            [e for e in closed if e.notification_id in stayed and e.outcome is OutcomeKind.ACCEPTED],
+        )
+    tries = {each.notification_id: each.tries for each in sent}
     ledger.bury(
         connection,
-        [
-            _letter(each, moves[each.notification_id], outcomes[each.attempt_id])
-            for each in sent
-            if each.notification_id in moved and moves[each.notification_id].target is State.DEAD
-        ],
+        [_letter(each, tries[each.notification_id]) for each in moved if each.target is State.DEAD],
     )
-    fresh = [each for each in sent if each.attempt_id in closed]
-    ledger.record_facts(connection, _facts(fresh, outcomes, now))
-    _protect(connection, fresh, outcomes)
+    _protect(connection, sent, outcomes, {each.attempt_id for each in closed})
     return Settled(
-        moved={notification_id: moves[notification_id].target for notification_id in moved},
+        moved={each.notification_id: each.target for each in moved},
         again={
-            each.notification_id: each.route
-            for each in sent
-            if each.notification_id in moved
-            and (step := moves[each.notification_id]).target is State.ACCEPTED
-            and step.deliver_after == now
+            each.notification_id: Route(each.channel, each.provider)
+            for each in moved
+            if each.target is State.ACCEPTED and each.deliver_after == now
         },
     )
 
@@ -153,29 +140,64 @@ def health_of(sent: Sequence[Sent], outcomes: Mapping[UUID, Outcome]) -> dict[st
     return dict(calls)
 
 
-def _move(sent: Sent, outcome: Outcome, now: datetime) -> Move:
-    def to(
-        target: State, reason: str = "", *, at: datetime | None = None, cost: Decimal = Decimal(0)
-    ) -> Move:
-        return Move(
-            id=sent.notification_id, fence=sent.fence, target=target, reason=reason, deliver_after=at,
-            cost=cost, channel=sent.route.channel, provider=sent.route.provider, evidence=sent.evidence,
-        )  # fmt: skip
+@value(frozen=True, slots=True)
+class _Step:
+    """Where a notification goes after an attempt."""
 
+    target: State
+    reason: str = ""
+    at: datetime | None = None
+    tried: bool = False
+
+
+_SENT = _Step(State.SENT)
+
+
+def _ending(sent: Sent, outcome: Outcome, now: datetime) -> Ending:
+    step = _step(sent, outcome, now)
+    return Ending(
+        attempt_id=sent.attempt_id,
+        outcome=outcome.kind,
+        reference=outcome.reference,
+        code=outcome.code,
+        error_class=outcome.error_class or "",
+        detail=outcome.detail,
+        closes=closes(outcome),
+        units=outcome.units or None,
+        charged=outcome.price,
+        notification_id=sent.notification_id,
+        fence=sent.fence,
+        target=step.target,
+        reason=step.reason,
+        deliver_after=step.at,
+        tried=step.tried,
+        channel=sent.route.channel,
+        provider=sent.route.provider,
+        evidence=sent.evidence,
+        at=now,
+        kind=_EVENTS.get(outcome.kind, ""),
+        user_id=sent.user_id,
+        message_type=sent.type.name,
+        domain=sent.domain,
+        price=_cost(sent, outcome) if step.target is State.SENT else None,
+    )
+
+
+def _step(sent: Sent, outcome: Outcome, now: datetime) -> _Step:
     why = outcome.code or str(outcome.kind)
     if outcome.code == LEASE_OVER.code:
-        return to(State.ACCEPTED, at=now + timedelta(seconds=1))
+        return _Step(State.ACCEPTED, at=now + timedelta(seconds=1))
     match reaction(outcome, sent.type):
         case Reaction.DONE:
-            return to(State.SENT, cost=_cost(sent, outcome))
+            return _SENT
         case Reaction.AWAIT_RECEIPT:
-            return to(State.UNKNOWN, why, at=look_again_at(sent, now))
+            return _Step(State.UNKNOWN, why, look_again_at(sent, now))
         case Reaction.DEAD_LETTER:
-            return to(State.DEAD, why)
+            return _Step(State.DEAD, why)
         case Reaction.NEXT_ROUTE:
-            return to(State.ACCEPTED, why, at=now)
+            return _Step(State.ACCEPTED, why, now)
         case Reaction.RETRY:
-            return _retry(sent, outcome, now, to(State.ACCEPTED, why))
+            return _retry(sent, outcome, now, why)
 
 
 def look_again_at(sent: Sent, now: datetime) -> datetime:
@@ -189,36 +211,22 @@ def look_again_at(sent: Sent, now: datetime) -> datetime:
     return now + timedelta(seconds=min(max(first, doubted), LONGEST_DOUBT) * random.uniform(1.0, 1.2))
 
 
-def _retry(sent: Sent, outcome: Outcome, now: datetime, step: Move) -> Move:
+def _retry(sent: Sent, outcome: Outcome, now: datetime, why: str) -> _Step:
     """Later, on any route; when tries or lifetime are used up, at once on another one where the message is urgent."""
     at = retry_at(sent.type, sent.tries, now, retry_after=outcome.retry_after)
     if sent.tries < sent.type.retries and at < sent.expires_at:
-        return replace(step, deliver_after=at, tried=True)
+        return _Step(State.ACCEPTED, why, at, tried=True)
     if sent.type.urgency in {Urgency.CRITICAL, Urgency.URGENT}:
-        return replace(step, deliver_after=now)
-    return replace(step, target=State.DEAD, reason="retries_exhausted")
+        return _Step(State.ACCEPTED, why, now)
+    return _Step(State.DEAD, "retries_exhausted")
 
 
-def _letter(sent: Sent, step: Move, outcome: Outcome) -> Letter:
+def _letter(ending: Ending, tries: int) -> Letter:
     return Letter(
-        notification_id=sent.notification_id,
-        reason=step.reason,
-        error_class=outcome.error_class or "",
-        attempts=sent.tries + 1,
-    )
-
-
-def _closed(sent: Sent, outcome: Outcome) -> ClosedAttempt:
-    return ClosedAttempt(
-        id=sent.attempt_id,
-        outcome=outcome.kind,
-        reference=outcome.reference,
-        code=outcome.code,
-        error_class=outcome.error_class,
-        detail=outcome.detail,
-        closes=closes(outcome),
-        units=outcome.units or None,
-        cost=outcome.price,
+        notification_id=ending.notification_id,
+        reason=ending.reason,
+        error_class=ending.error_class,
+        attempts=tries + 1,
     )
 
 
@@ -231,32 +239,14 @@ def _cost(sent: Sent, outcome: Outcome) -> Decimal:
     return sent.cost_estimate * (outcome.units or sent.units) / max(1, sent.units)
 
 
-_FACT_KINDS = {OutcomeKind.ACCEPTED: "sent", OutcomeKind.REFUSED_FOR_GOOD: "failed"}
+_EVENTS: Mapping[OutcomeKind, str] = {OutcomeKind.ACCEPTED: "sent", OutcomeKind.REFUSED_FOR_GOOD: "failed"}
+"""Outcome → the delivery event that tells of it."""
 
 
-def _facts(sent: Sequence[Sent], outcomes: Mapping[UUID, Outcome], now: datetime) -> list[Fact]:
-    return [
-        Fact(
-            at=now,
-            kind=_FACT_KINDS[outcome.kind],
-            channel=each.route.channel,
-            provider=each.route.provider,
-            notification_id=each.notification_id,
-            attempt_id=each.attempt_id,
-            user_id=each.user_id,
-            message_type=each.type.name,
-            code=outcome.code,
-            error_class=outcome.error_class or "",
-            domain=each.domain,
-            price=_cost(each, outcome) if outcome.kind is OutcomeKind.ACCEPTED else None,
-        )
-        for each in sent
-        if (outcome := outcomes[each.attempt_id]).kind in _FACT_KINDS
-    ]
-
-
-def _protect(connection: Connection, sent: Sequence[Sent], outcomes: Mapping[UUID, Outcome]) -> None:
-    """Suppress and revoke where the provider's table says so."""
+def _protect(
+    connection: Connection, sent: Sequence[Sent], outcomes: Mapping[UUID, Outcome], closed: AbstractSet[UUID]
+) -> None:
+    """Suppress and revoke where the provider's table says so, once: when the attempt is `closed`."""
     protect_refused(
         connection,
         [
@@ -270,6 +260,7 @@ def _protect(connection: Connection, sent: Sequence[Sent], outcomes: Mapping[UUI
                 revoke=outcome.revoke_consent,
             )
             for each in sent
-            if (outcome := outcomes[each.attempt_id]).suppress_address or outcome.revoke_consent
+            if ((outcome := outcomes[each.attempt_id]).suppress_address or outcome.revoke_consent)
+            and each.attempt_id in closed
         ],
     )

@@ -6,10 +6,11 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from core.database import rows, transaction
+from core.database import transaction
 from core.errors import InvalidRequest
 from core.logs import mask
 from core.sealing import unseal
+from core.statements import rows
 from core.vocabulary import State
 from delivery.intake import SCHEDULED
 from delivery.loading import ADDRESS_PLACE

@@ -8,8 +8,9 @@ from dataclasses import dataclass
 
 from sqlalchemy import Connection
 
-from core.database import rows, transaction
+from core.database import transaction
 from core.sealing import unseal
+from core.statements import rows
 from core.vocabulary import Channel
 from delivery import audit, suppressions
 from delivery.audit import Act

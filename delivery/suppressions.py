@@ -8,9 +8,9 @@ from email.utils import parseaddr
 from sqlalchemy import Connection
 
 from core.crypto import keyring
-from core.database import execute, insert_rows
 from core.errors import InvalidAddress
 from core.ids import new_id
+from core.statements import execute, insert_rows
 from core.vocabulary import Channel
 from delivery.channels import CHANNELS
 

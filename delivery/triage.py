@@ -15,7 +15,8 @@ from uuid import UUID
 from sqlalchemy import Connection
 
 from core.clock import utc_now
-from core.database import execute, rows, transaction
+from core.database import transaction
+from core.statements import execute, rows
 from core.vocabulary import ErrorClass
 from delivery import alarms, dead_letters
 from delivery.alarms import Raised

@@ -19,8 +19,9 @@ from datetime import timedelta
 from uuid import UUID
 
 from core.clock import utc_now
-from core.database import execute, rows, transaction
+from core.database import transaction
 from core.settings import settings
+from core.statements import execute, rows
 from core.stopping import is_stopping
 from core.vocabulary import ErrorClass, State
 from delivery import ledger

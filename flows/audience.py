@@ -5,8 +5,9 @@ from typing import Any
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
-from core.database import rows, transaction
+from core.database import transaction
 from core.errors import InvalidRequest
+from core.statements import rows
 
 SQL_SECONDS = 60
 """How long a query for an audience may take."""

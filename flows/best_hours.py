@@ -2,7 +2,8 @@
 
 from collections.abc import Sequence
 
-from core.database import rows, transaction
+from core.database import transaction
+from core.statements import rows
 
 
 def best_hours(users: Sequence[str], channel: str) -> dict[str, int]:

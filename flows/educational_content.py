@@ -15,7 +15,8 @@ from analytics.local_days import moment
 from analytics.months import Month
 from analytics.spaced_learning import LEVELS, Learnt, Topic, due_again, next_topic, signals
 from core.clock import utc_now
-from core.database import insert_rows, rows, transaction
+from core.database import transaction
+from core.statements import insert_rows, rows
 from delivery.keys import period_key
 from flows.audience import EVERYBODY, Audience, Recipient, people_of
 from flows.batch_results import finished

@@ -6,7 +6,7 @@ from sqlalchemy import Connection
 
 from analytics.enrolments import write
 from analytics.sequences import Facts, Plan, Progress, moved_on
-from core.database import rows
+from core.statements import rows
 from delivery.keys import period_key
 
 TYPE = "onboarding_sequence"

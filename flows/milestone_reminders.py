@@ -14,7 +14,8 @@ from prefect import flow
 from analytics.local_days import moment
 from analytics.months import Month
 from core.clock import utc_now
-from core.database import execute, rows, transaction
+from core.database import transaction
+from core.statements import execute, rows
 from delivery.keys import period_key
 from flows.audience import EVERYBODY, Audience, Recipient, people_of
 from flows.batch_results import finished

@@ -12,9 +12,10 @@ from uuid import UUID
 
 import httpx
 
-from core.database import rows, transaction
+from core.database import transaction
 from core.redis import client
 from core.settings import settings
+from core.statements import rows
 from delivery import Refused, Request, accept_many
 
 TYPE = "critical_financial"

@@ -6,10 +6,11 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
-from core.database import rows, transaction
+from core.database import transaction
 from core.errors import InvalidRequest
 from core.sealing import unseal
 from core.settings import settings
+from core.statements import rows
 from core.vocabulary import Channel
 from delivery import archive
 from delivery.archived_report import ArchivedReport

@@ -8,8 +8,9 @@ from prefect.states import Completed
 
 from analytics.months import Month
 from core.clock import utc_now
-from core.database import rows, transaction
+from core.database import transaction
 from core.settings import settings
+from core.statements import rows
 from delivery import archive
 
 LOOK_BACK = timedelta(days=60)

@@ -7,7 +7,8 @@ from typing import Any
 from prefect import flow, get_run_logger
 from prefect.states import Completed
 
-from core.database import rows, transaction
+from core.database import transaction
+from core.statements import rows
 from delivery import campaigns
 from flows.campaign_guard import judged, show
 

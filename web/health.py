@@ -8,8 +8,9 @@ from pathlib import Path
 from fastapi import APIRouter
 from fastapi.responses import JSONResponse
 
-from core.database import DATABASE_AWAY, rows, transaction
+from core.database import DATABASE_AWAY, transaction
 from core.redis import REDIS_AWAY, client
+from core.statements import rows
 
 router = APIRouter()
 MIGRATIONS = Path(__file__).resolve().parent.parent / "migrations"

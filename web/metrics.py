@@ -10,7 +10,8 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metri
 from prometheus_client.registry import Collector
 from sqlalchemy import Connection
 
-from core.database import DATABASE_AWAY, rows, transaction
+from core.database import DATABASE_AWAY, transaction
+from core.statements import rows
 from delivery import throttle
 from web.tallies import totals
 

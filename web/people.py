@@ -2,10 +2,11 @@
 
 from dataclasses import dataclass
 
-from core.database import rows, transaction
+from core.database import transaction
 from core.errors import UnknownUser
 from core.logs import mask
 from core.sealing import unseal
+from core.statements import rows
 from core.vocabulary import Channel, Purpose
 from delivery.catalog import MessageType, message_type
 from delivery.loading import ADDRESS_PLACE, consent_states

@@ -15,9 +15,10 @@ import psutil
 from benchmarks.chaos.people import alerts_come_first, sent_after_leaving
 from benchmarks.chaos.scenarios import Scenario
 from benchmarks.chaos.world import WORKERS, World
-from core.database import rows, transaction
+from core.database import transaction
 from core.redis import client
 from core.settings import settings
+from core.statements import rows
 from core.vocabulary import Lane, State
 from delivery import audit, counters, lifecycle
 

@@ -9,7 +9,8 @@ from uuid import UUID
 
 from benchmarks.chaos.world import World
 from core.clock import utc_now
-from core.database import DATABASE_AWAY, rows, transaction
+from core.database import DATABASE_AWAY, transaction
+from core.statements import rows
 from core.vocabulary import Channel, Purpose
 from delivery import opt_out
 from delivery.catalog import catalog

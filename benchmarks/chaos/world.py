@@ -111,7 +111,8 @@ class World:
 
     def sql(self, statement: str) -> list[tuple[Any, ...]]:
         """Run a statement in a transaction of our own."""
-        from core.database import rows, transaction
+        from core.database import transaction
+        from core.statements import rows
 
         with transaction() as connection:
             return rows(connection, statement)

@@ -183,7 +183,9 @@ class Stage:
         log = self.folder / "log" / f"{name}.log"
         log.parent.mkdir(parents=True, exist_ok=True)
         with log.open("wb") as output:
-            process = subprocess.Popen(command, cwd=ROOT, env=env, stdout=output, stderr=output)
+            process = subprocess.Popen(  # a session of its own, as a supervisor gives it (`tasks.yielding`)
+                command, cwd=ROOT, env=env, stdout=output, stderr=output, start_new_session=True
+            )
         self._held.callback(_end, process)
         return Worker(name, process, log)
 

@@ -4,7 +4,8 @@ from collections.abc import Mapping
 from datetime import datetime
 
 from cli.demo.outcome import Expectation
-from core.database import rows, transaction
+from core.database import transaction
+from core.statements import rows
 
 SENT: Mapping[str, str] = {
     "a monthly report from its flow is in the inbox": "monthly_report:____-__:%",

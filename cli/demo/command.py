@@ -162,7 +162,8 @@ def _at_the_provider(urls: Mapping[str, str], since: datetime) -> dict[str, int]
     """What the simulator's own ledger says against ours: every notification that we call sent is there, once."""
     from collections import Counter
 
-    from core.database import rows, transaction
+    from core.database import transaction
+    from core.statements import rows
 
     with transaction() as connection:
         attempts: dict[str, str] = dict(

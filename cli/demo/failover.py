@@ -10,7 +10,8 @@ from typing import Any
 from rich.table import Table
 
 from cli.demo.outcome import Expectation
-from core.database import rows, transaction
+from core.database import transaction
+from core.statements import rows
 from core.vocabulary import Channel
 from delivery import health, validate_user_preferences
 from delivery.catalog import catalog

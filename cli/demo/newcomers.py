@@ -11,7 +11,7 @@ from analytics.enrolments import facts_of, write
 from analytics.local_days import zone_of
 from analytics.sequences import Facts, Plan, Progress, entry, moved_on, plan_of
 from cli.demo.population import PLACES, SEED, Place, person, transactions
-from core.database import insert_rows, rows
+from core.statements import insert_rows, rows
 from delivery.people import add_people
 
 NEWCOMERS = 48

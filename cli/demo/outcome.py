@@ -8,7 +8,8 @@ from typing import Any
 from sqlalchemy import Connection
 
 from cli.demo.flow_runs import FlowRun
-from core.database import rows, transaction
+from core.database import transaction
+from core.statements import rows
 from delivery.catalog import catalog
 
 NO_RESULT = frozenset({"", "crashed"})

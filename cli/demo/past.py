@@ -6,9 +6,10 @@ from uuid import UUID
 import orjson
 
 from core.crypto import content_hash
-from core.database import rows, transaction
+from core.database import transaction
 from core.sealing import seal
 from core.settings import settings
+from core.statements import rows
 from delivery.catalog import catalog
 from delivery.intake import PAYLOAD_PLACE
 

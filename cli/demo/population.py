@@ -9,8 +9,8 @@ from zoneinfo import ZoneInfo
 
 from sqlalchemy import Connection
 
-from core.database import insert_rows, rows
 from core.ids import new_id
+from core.statements import insert_rows, rows
 from core.vocabulary import Category, Channel, ConsentLevel, LawfulBasis, Purpose
 from delivery.consents import ConsentEntry
 from delivery.people import NewPerson, add_people

@@ -8,7 +8,8 @@ from uuid import UUID
 
 from cli.demo.population import SEED, daytime_people
 from core.clock import utc_now
-from core.database import rows, transaction
+from core.database import transaction
+from core.statements import rows
 from delivery import Refused, Request, accept_many
 from delivery.catalog import catalog
 from delivery.keys import period_key

@@ -6,6 +6,7 @@ changes nothing. Statements work on sets: one message is a set of one.
 drafts    what is accepted                    claims   who may work on it, until when, under which fence
 attempts  the intent to call, and its end     moves    from state to state, by the claim's holder or by proof
 facts     the delivery events                 letters  the dead letters
+endings   an attempt's end, its notification's move and its event, in one statement
 """
 
 from delivery.ledger.attempts import (
@@ -19,14 +20,17 @@ from delivery.ledger.attempts import (
 )
 from delivery.ledger.claims import Claimed, claim, hold, release
 from delivery.ledger.drafts import Draft, insert, known_users
+from delivery.ledger.endings import Ended, Ending, complete_late, end
 from delivery.ledger.facts import Fact, record_facts
 from delivery.ledger.letters import Letter, bury
-from delivery.ledger.moves import Move, complete_late, mark_doubled, move, move_by_proof, states
+from delivery.ledger.moves import Move, mark_doubled, move, move_by_proof, states
 
 __all__ = [
     "Claimed",
     "ClosedAttempt",
     "Draft",
+    "Ended",
+    "Ending",
     "Fact",
     "Letter",
     "Move",
@@ -36,6 +40,7 @@ __all__ = [
     "close_attempts",
     "close_route",
     "complete_late",
+    "end",
     "end_attempt",
     "hold",
     "insert",

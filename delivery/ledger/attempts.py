@@ -6,8 +6,8 @@ from uuid import UUID
 
 from sqlalchemy import Connection
 
-from core.database import execute, from_records, rows
 from core.sealing import SealedBytes
+from core.statements import Prepared, as_records, execute, from_records, later, rows
 from core.values import value
 from core.vocabulary import Channel, ErrorClass, OutcomeKind
 
@@ -43,44 +43,51 @@ class ClosedAttempt:
     detail: str = ""
     closes: str = ""
     units: int | None = None
-    cost: Decimal | None = None
+    charged: Decimal | None = None
+    """USD that the provider says it costs, where it does."""
+
+
+_OPEN = Prepared(
+    "open_attempts",
+    "INSERT INTO attempts (id, notification_id, fence, number, channel, provider, contact_point_id, key, position,"
+    " template, rendered_sealed, units, cost_estimate)"
+    " SELECT id, notification_id, fence, number, channel, provider, contact_point_id, key, position,"
+    " template, rendered_sealed, units, cost_estimate FROM json_to_recordset($1)"
+    " AS v (id uuid, notification_id uuid, fence int, number smallint, channel text, provider text,"
+    " contact_point_id uuid, key text, position smallint, template text, rendered_sealed bytea, units smallint,"
+    " cost_estimate numeric)",
+)
+CLOSE = (
+    "UPDATE attempts a SET closed_at = clock_timestamp(), outcome = v.outcome, reference = v.reference,"
+    " code = v.code, error_class = COALESCE(v.error_class, ''), detail = left(v.detail, 500), closes = v.closes,"
+    " units = COALESCE(v.units, a.units), cost = v.charged, resolved_by = v.resolved_by FROM said AS v"
+    " WHERE a.id = v.attempt_id AND (a.closed_at IS NULL OR (a.outcome = 'unknown' AND v.outcome <> 'unknown')"
+    "  OR (a.outcome = 'retry_later' AND v.outcome = 'accepted'))"
+)
+"""Closes attempts by what is `said` of them: those that are open, or better known now.
+
+Known better: anything outranks Unknown, and a provider that took the message outranks our belief that it was not sent
+(a paused worker's late word, a receipt).
+"""
+_CLOSE_ALL = Prepared(
+    "close_attempts",
+    "WITH said AS (SELECT id AS attempt_id, outcome, reference, code, error_class, detail, closes, units, charged,"  # noqa: S608  constants of ours
+    "  $2 AS resolved_by, ordinality"
+    "  FROM ROWS FROM (json_to_recordset($1) AS (id uuid, outcome text, reference text, code text, error_class text,"
+    f"  detail text, closes text, units smallint, charged numeric)) WITH ORDINALITY) {CLOSE} RETURNING v.ordinality",
+)
 
 
 def open_attempts(connection: Connection, attempts: Sequence[OpenAttempt]) -> None:
-    """Write the intent to call a provider; commit before calling."""
-    from_records(
-        connection,
-        "INSERT INTO attempts (id, notification_id, fence, number, channel, provider, contact_point_id, key, position,"
-        " template, rendered_sealed, units, cost_estimate)"
-        " SELECT id, notification_id, fence, number, channel, provider, contact_point_id, key, position,"
-        " template, rendered_sealed, units, cost_estimate FROM json_to_recordset(%(records)s)"
-        " AS v (id uuid, notification_id uuid, fence int, number smallint, channel text, provider text,"
-        " contact_point_id uuid, key text, position smallint, template text, rendered_sealed bytea, units smallint,"
-        " cost_estimate numeric)",
-        attempts,
-    )
+    """Write the intent to call a provider, on the way to the commit; commit before calling."""
+    if attempts:
+        later(connection, _OPEN, (as_records(attempts),))
 
 
 def close_attempts(connection: Connection, closed: Sequence[ClosedAttempt], *, resolved_by: str) -> set[UUID]:
-    """Close those that are open, or better known now; the ids that this call has closed.
-
-    Known better: anything outranks Unknown, and a provider that took the message outranks our belief that it was not
-    sent (a paused worker's late word, a receipt).
-    """
-    in_order = sorted(closed, key=lambda c: c.id)  # writers of the same attempts never cross
-    found = from_records(
-        connection,
-        "UPDATE attempts a SET closed_at = clock_timestamp(), outcome = v.outcome, reference = v.reference,"
-        " code = v.code, error_class = COALESCE(v.error_class, ''), detail = left(v.detail, 500), closes = v.closes,"
-        " units = COALESCE(v.units, a.units), cost = v.cost, resolved_by = %(resolved_by)s"
-        " FROM ROWS FROM (json_to_recordset(%(records)s) AS (id uuid, outcome text, reference text, code text,"
-        "  error_class text, detail text, closes text, units smallint, cost numeric)) WITH ORDINALITY AS v"
-        " WHERE a.id = v.id AND (a.closed_at IS NULL OR (a.outcome = 'unknown' AND v.outcome <> 'unknown')"
-        "  OR (a.outcome = 'retry_later' AND v.outcome = 'accepted'))"
-        " RETURNING v.ordinality",
-        in_order,
-        resolved_by=resolved_by,
-    )
+    """Close those that are open, or better known now (see `CLOSE`); the ids that this call has closed."""
+    in_order = sorted(closed, key=lambda c: c.id.int)  # writers of the same attempts never cross
+    found = from_records(connection, _CLOSE_ALL, in_order, resolved_by)
     return {in_order[place - 1].id for (place,) in found}
 
 

@@ -13,8 +13,8 @@ from uuid import UUID
 
 from sqlalchemy import Connection
 
-from core.database import from_records, rows
 from core.ids import id_array
+from core.statements import Prepared, from_records, later, rows
 from core.values import value
 
 
@@ -35,23 +35,32 @@ class Claimed:
     possible_duplicate: bool
 
 
+_CLAIM = Prepared(
+    "claim",
+    "WITH free AS (SELECT n.id FROM notifications n CROSS JOIN (SELECT set_config('synchronous_commit', 'off', true))"
+    "  AS unhurried WHERE n.id = ANY($1::uuid[]) AND n.state = 'accepted' AND n.deliver_after <= now()"
+    "  FOR UPDATE OF n SKIP LOCKED)"
+    " UPDATE notifications n SET state = 'claimed', fence = n.fence + 1, claims = n.claims + 1,"
+    "  lease_until = now() + make_interval(secs => $2), updated_at = now()"
+    " FROM free WHERE n.id = free.id"
+    " RETURNING n.id, n.user_id, n.message_type, n.payload_sealed, n.created_at, n.expires_at, n.fence,"
+    "  n.lease_until, n.claims, n.tries, n.possible_duplicate",
+)
+_HOLD = Prepared(
+    "hold",
+    "SELECT v.ordinality FROM ROWS FROM (json_to_recordset($1)"
+    "  AS (id uuid, fence int, lease_until timestamptz)) WITH ORDINALITY AS v JOIN notifications n ON n.id = v.id"
+    " WHERE n.state = 'claimed' AND n.fence = v.fence AND n.lease_until = v.lease_until AND n.lease_until > now()"
+    " FOR NO KEY UPDATE OF n",
+)
+
+
 def claim(connection: Connection, ids: Collection[UUID], *, lease_seconds: int) -> list[Claimed]:
     """Take those of `ids` that are due and free; another worker's and already settled ones are left out.
 
     The commit is not waited for on disk: a claim that a crash of the server forgets is noticed by `hold`.
     """
-    found = rows(
-        connection,
-        "SET LOCAL synchronous_commit = off;"
-        " WITH free AS (SELECT id FROM notifications WHERE id = ANY(%s::uuid[]) AND state = 'accepted'"
-        "  AND deliver_after <= now() FOR UPDATE SKIP LOCKED)"
-        " UPDATE notifications n SET state = 'claimed', fence = n.fence + 1, claims = n.claims + 1,"
-        "  lease_until = now() + make_interval(secs => %s), updated_at = now()"
-        " FROM free WHERE n.id = free.id"
-        " RETURNING n.id, n.user_id, n.message_type, n.payload_sealed, n.created_at, n.expires_at, n.fence,"
-        "  n.lease_until, n.claims, n.tries, n.possible_duplicate",
-        (id_array(ids), lease_seconds),
-    )
+    found = rows(connection, _CLAIM, (id_array(ids), lease_seconds))
     return [
         Claimed(
             id=r[0], user_id=r[1], message_type=r[2], payload_sealed=bytes(r[3]), created_at=r[4], expires_at=r[5],
@@ -69,13 +78,12 @@ def hold(connection: Connection, claimed: Sequence[Claimed]) -> list[Claimed]:
 
     The table lock tells an opt-out (`delivery.opt_out`) that somebody may have read the consents before it.
     """
+    if not claimed:
+        return []
+    later(connection, "LOCK TABLE notifications IN ROW EXCLUSIVE MODE")
     held = from_records(
         connection,
-        "LOCK TABLE notifications IN ROW EXCLUSIVE MODE;"
-        " SELECT v.ordinality FROM ROWS FROM (json_to_recordset(%(records)s)"
-        "  AS (id uuid, fence int, lease_until timestamptz)) WITH ORDINALITY AS v JOIN notifications n ON n.id = v.id"
-        " WHERE n.state = 'claimed' AND n.fence = v.fence AND n.lease_until = v.lease_until AND n.lease_until > now()"
-        " FOR NO KEY UPDATE OF n",
+        _HOLD,
         [{"id": each.id, "fence": each.fence, "lease_until": each.lease_until} for each in claimed],
     )
     return [claimed[place - 1] for place in sorted(place for (place,) in held)]
@@ -90,7 +98,7 @@ def release(connection: Connection, claimed: Sequence[Claimed]) -> int:
         connection,
         "UPDATE notifications n SET state = 'accepted', lease_until = NULL, updated_at = now(),"
         " publish_after = now() + make_interval(secs => LEAST(power(2, n.claims), 300) * (0.5 + random()))"
-        " FROM json_to_recordset(%(records)s) AS v (id uuid, fence int)"
+        " FROM json_to_recordset(%s) AS v (id uuid, fence int)"
         " WHERE n.id = v.id AND n.fence = v.fence AND n.state = 'claimed'"
         " AND NOT EXISTS (SELECT FROM attempts a WHERE a.notification_id = n.id AND a.fence = n.fence) RETURNING n.id",
         [{"id": each.id, "fence": each.fence} for each in claimed],

@@ -6,8 +6,8 @@ from uuid import UUID
 
 from sqlalchemy import Connection
 
-from core.database import from_records, rows
 from core.sealing import SealedBytes
+from core.statements import Prepared, from_records, rows
 from core.values import value
 
 
@@ -29,6 +29,20 @@ class Draft:
     """Why it waits from the first, where it does."""
 
 
+_INSERT = Prepared(
+    "insert_drafts",
+    "INSERT INTO notifications (id, user_id, message_type, lane, payload_sealed, content_hash, idempotency_key,"
+    " campaign, deliver_after, publish_after, expires_at, reason)"
+    " SELECT id, user_id, message_type, lane, payload_sealed, content_hash, idempotency_key, campaign,"
+    " deliver_after, deliver_after + make_interval(secs => $2), expires_at, reason"
+    " FROM json_to_recordset($1) AS v (id uuid, user_id text, message_type text, lane text,"
+    " payload_sealed bytea, content_hash bytea, idempotency_key text, campaign text, deliver_after timestamptz,"
+    " expires_at timestamptz, reason text)"
+    " WHERE EXISTS (SELECT FROM users u WHERE u.id = v.user_id AND u.erased_at IS NULL)"
+    " ON CONFLICT (idempotency_key) DO NOTHING RETURNING id",
+)
+
+
 def known_users(connection: Connection, user_ids: Collection[str]) -> set[str]:
     """Those of `user_ids` that exist and are not erased."""
     found = rows(
@@ -48,20 +62,7 @@ def insert(
     if not drafts:
         return {}
     in_order = sorted(drafts, key=lambda d: d.idempotency_key or "")  # writers of the same keys never cross
-    inserted = from_records(
-        connection,
-        "INSERT INTO notifications (id, user_id, message_type, lane, payload_sealed, content_hash, idempotency_key,"
-        " campaign, deliver_after, publish_after, expires_at, reason)"
-        " SELECT id, user_id, message_type, lane, payload_sealed, content_hash, idempotency_key, campaign,"
-        " deliver_after, deliver_after + make_interval(secs => %(relay_after)s), expires_at, reason"
-        " FROM json_to_recordset(%(records)s) AS v (id uuid, user_id text, message_type text, lane text,"
-        " payload_sealed bytea, content_hash bytea, idempotency_key text, campaign text, deliver_after timestamptz,"
-        " expires_at timestamptz, reason text)"
-        " WHERE EXISTS (SELECT FROM users u WHERE u.id = v.user_id AND u.erased_at IS NULL)"
-        " ON CONFLICT (idempotency_key) DO NOTHING RETURNING id",
-        in_order,
-        relay_after=relay_after,
-    )
+    inserted = from_records(connection, _INSERT, in_order, relay_after)
     new = {row[0] for row in inserted}
     result = {d.id: (d.id, d.content_hash) for d in drafts if d.id in new}
     left = [d for d in drafts if d.id not in new]

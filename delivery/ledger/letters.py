@@ -6,8 +6,8 @@ from uuid import UUID
 
 from sqlalchemy import Connection
 
-from core.database import insert_rows
 from core.ids import new_id
+from core.statements import insert_rows
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

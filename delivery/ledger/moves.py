@@ -8,7 +8,7 @@ from uuid import UUID
 
 from sqlalchemy import Connection
 
-from core.database import execute, from_records, rows
+from core.statements import Prepared, execute, from_records, rows
 from core.values import value
 from core.vocabulary import Channel, State
 from delivery.lifecycle import FINAL, sources
@@ -31,26 +31,33 @@ class Move:
     evidence: dict[str, Any] | None = None
 
 
+_FINAL_WORDS = ", ".join(f"'{each}'" for each in sorted(FINAL))
+MOVE = (
+    "UPDATE notifications n SET state = v.target, reason = v.reason, lease_until = NULL, claims = 0,"  # noqa: S608  constants of ours
+    " deliver_after = COALESCE(v.deliver_after, n.deliver_after),"
+    " publish_after = COALESCE(v.deliver_after, n.publish_after),"
+    " channel = COALESCE(v.channel, n.channel), provider = COALESCE(v.provider, n.provider),"
+    " cost = n.cost + v.cost, tries = n.tries + v.tried::int::smallint,"
+    " possible_duplicate = n.possible_duplicate OR v.possible_duplicate,"
+    " evidence = COALESCE(v.evidence, n.evidence), updated_at = now(),"
+    " sent_at = CASE WHEN v.target = 'sent' THEN COALESCE(n.sent_at, now()) ELSE n.sent_at END,"
+    f" final_at = CASE WHEN v.target IN ({_FINAL_WORDS}) THEN now() END"
+    " FROM said AS v WHERE n.id = v.notification_id AND n.state = 'claimed' AND n.fence = v.fence"
+)
+"""Moves claimed notifications to what is `said` of them; a fenced or already settled one does not move."""
+_MOVE_ALL = Prepared(
+    "move",
+    "WITH said AS (SELECT id AS notification_id, fence, target, reason, deliver_after, channel, provider, cost, tried,"  # noqa: S608  constants of ours
+    "  possible_duplicate, evidence, ordinality"
+    "  FROM ROWS FROM (json_to_recordset($1) AS (id uuid, fence int, target text, reason text,"
+    "  deliver_after timestamptz, channel text, provider text, cost numeric, tried boolean,"
+    f"  possible_duplicate boolean, evidence jsonb)) WITH ORDINALITY) {MOVE} RETURNING v.ordinality",
+)
+
+
 def move(connection: Connection, moves: Sequence[Move]) -> set[UUID]:
     """Move claimed notifications on; the ids that moved (a fenced or already settled one does not)."""
-    found = from_records(
-        connection,
-        "UPDATE notifications n SET state = v.target, reason = v.reason, lease_until = NULL, claims = 0,"
-        " deliver_after = COALESCE(v.deliver_after, n.deliver_after),"
-        " publish_after = COALESCE(v.deliver_after, n.publish_after),"
-        " channel = COALESCE(v.channel, n.channel), provider = COALESCE(v.provider, n.provider),"
-        " cost = n.cost + v.cost, tries = n.tries + v.tried::int::smallint,"
-        " possible_duplicate = n.possible_duplicate OR v.possible_duplicate,"
-        " evidence = COALESCE(v.evidence, n.evidence), updated_at = now(),"
-        " sent_at = CASE WHEN v.target = 'sent' THEN COALESCE(n.sent_at, now()) ELSE n.sent_at END,"
-        " final_at = CASE WHEN v.target = ANY(%(final)s) THEN now() END"
-        " FROM ROWS FROM (json_to_recordset(%(records)s) AS (id uuid, fence int, target text, reason text,"
-        "  deliver_after timestamptz, channel text, provider text, cost numeric, tried boolean,"
-        "  possible_duplicate boolean, evidence jsonb)) WITH ORDINALITY AS v"
-        " WHERE n.id = v.id AND n.state = 'claimed' AND n.fence = v.fence RETURNING v.ordinality",
-        moves,
-        final=[str(each) for each in FINAL],
-    )
+    found = from_records(connection, _MOVE_ALL, moves)
     return {moves[place - 1].id for (place,) in found}
 
 
@@ -104,21 +111,6 @@ def states(connection: Connection, ids: Collection[UUID]) -> dict[UUID, State]:
         ([str(each) for each in ids],),
     )
     return {notification_id: State(state) for notification_id, state in found}
-
-
-def complete_late(connection: Connection, moves: Sequence[Move]) -> None:
-    """Record that a message was handed over although its claim was lost meanwhile (fenced, or outrun by a receipt)."""
-    ids = [each.id for each in moves]
-    from_records(
-        connection,
-        "UPDATE notifications n SET cost = n.cost + v.cost, channel = v.channel, provider = v.provider,"
-        " sent_at = COALESCE(n.sent_at, now()), updated_at = now()"
-        " FROM json_to_recordset(%(records)s) AS v (id uuid, channel text, provider text, cost numeric)"
-        " WHERE n.id = v.id",
-        moves,
-    )
-    move_by_proof(connection, ids, State.SENT)
-    mark_doubled(connection, ids)
 
 
 def mark_doubled(connection: Connection, ids: Collection[UUID]) -> None:

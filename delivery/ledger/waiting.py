@@ -5,7 +5,7 @@ What a worker holds already goes out; what it defers is met by the next call.
 
 from sqlalchemy import Connection
 
-from core.database import execute
+from core.statements import execute
 
 PAUSED, CANCELLED = "campaign_paused", "campaign_cancelled"
 FAR = "1000 days"

@@ -28,8 +28,9 @@ def prefect_server() -> Iterator[None]:
 @pytest.fixture
 def banked(database: str) -> Callable[..., None]:
     """Write transactions down: banked("user_maya", ("2025-07-01", "3000", "income", "Payroll"), …)."""
-    from core.database import insert_rows, transaction
+    from core.database import transaction
     from core.ids import new_id
+    from core.statements import insert_rows
 
     def write(user: str, *moved: tuple[str, str, str, str]) -> None:
         with transaction() as connection:
@@ -50,8 +51,9 @@ def accepted(database: str) -> Callable[[str], dict[str, dict[str, Any]]]:
     """The accepted notifications of a type: key → payload, opened."""
     import orjson
 
-    from core.database import rows, transaction
+    from core.database import transaction
     from core.sealing import unseal
+    from core.statements import rows
     from delivery.intake import PAYLOAD_PLACE
 
     def read(message_type: str) -> dict[str, dict[str, Any]]:

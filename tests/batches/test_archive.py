@@ -10,8 +10,9 @@ import httpx
 import pytest
 
 from core.clock import utc_now
-from core.database import execute, transaction
+from core.database import transaction
 from core.errors import InvalidRequest, InvalidSignature
+from core.statements import execute
 from core.vocabulary import Channel
 from delivery import archive, archive_stores
 from delivery.catalog import message_type

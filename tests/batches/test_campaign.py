@@ -8,8 +8,9 @@ from typer.testing import CliRunner
 
 from analytics.campaign_watch import Counts, reason_to_pause
 from cli.main import app
-from core.database import execute, insert_rows, rows, transaction
+from core.database import transaction
 from core.errors import InvalidRequest
+from core.statements import execute, insert_rows, rows
 from delivery import Request, accept_many
 from delivery.campaigns import begin, campaign_of, counts_of, enforce, set_state
 from flows.audience import EVERYBODY, Audience, Recipient, people_of

@@ -11,8 +11,9 @@ from typer.testing import CliRunner
 
 from analytics.career import lacking, market, salary, skills_of, standing
 from analytics.job_import import import_careers, import_postings
-from core.database import rows, transaction
+from core.database import transaction
 from core.errors import InvalidRequest
+from core.statements import rows
 from delivery.catalog import message_type
 from delivery.content import validate_payload
 from flows.career_insights import payload_of

@@ -10,8 +10,9 @@ import pytest
 import yaml
 
 from core.clock import utc_now
-from core.database import insert_rows, rows, transaction
+from core.database import transaction
 from core.ids import new_id
+from core.statements import insert_rows, rows
 from tests.delivery.stage import person
 
 FILE = Path(__file__).parents[2] / "prefect.yaml"

@@ -7,8 +7,9 @@ from typing import Any
 import pytest
 
 from analytics.due_bills import Bill, banking_day, due_bills
-from core.database import insert_rows, transaction
+from core.database import transaction
 from core.ids import new_id
+from core.statements import insert_rows
 from core.vocabulary import Channel
 from delivery.catalog import message_type
 from delivery.content import Person, RenderRequest, render, validate_payload

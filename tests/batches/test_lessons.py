@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from analytics.finance import month_figures
 from analytics.spaced_learning import SPACING_DAYS, Learnt, areas, due_again, next_topic, signals, topics
 from core.clock import utc_now
-from core.database import rows, transaction
+from core.database import transaction
+from core.statements import rows
 from delivery.catalog import message_type
 from delivery.content import validate_payload
 from flows.audience import Recipient

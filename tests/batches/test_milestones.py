@@ -9,8 +9,9 @@ import pytest
 
 from analytics.milestones import GoalState, birthday, goal_marks, months_in_a_row, streak
 from analytics.months import Month
-from core.database import execute, rows, transaction
+from core.database import transaction
 from core.ids import new_id
+from core.statements import execute, rows
 from core.vocabulary import Channel
 from delivery import Request, accept_many
 from delivery.catalog import message_type

@@ -13,7 +13,8 @@ from typing import Any
 import pytest
 from prefect.exceptions import ParameterTypeError
 
-from core.database import execute, rows, transaction
+from core.database import transaction
+from core.statements import execute, rows
 from flows.audience import Audience, Recipient
 from flows.batch_values import LeftOut
 from flows.monthly_reports import monthly_reports

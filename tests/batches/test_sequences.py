@@ -26,8 +26,9 @@ from analytics.sequences import (
 )
 from cli.main import app
 from core.clock import utc_now
-from core.database import execute, rows, transaction
+from core.database import transaction
 from core.errors import InvalidRequest
+from core.statements import execute, rows
 from delivery import Request, accept_many
 from delivery.catalog import message_type
 from delivery.content import validate_payload

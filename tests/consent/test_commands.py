@@ -9,7 +9,8 @@ from typer.testing import CliRunner
 
 from cli.main import app
 from core.clock import utc_now
-from core.database import rows, transaction
+from core.database import transaction
+from core.statements import rows
 from core.vocabulary import Channel, EventKind, Purpose
 from delivery import Request, accept, deliver, inbound
 from delivery.catalog import catalog

@@ -5,8 +5,9 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from core.database import execute, rows, transaction
+from core.database import transaction
 from core.errors import InvalidRequest, InvalidSignature
+from core.statements import execute, rows
 from core.vocabulary import Channel, Purpose
 from delivery import Request, accept, confirmations, consents, deliver, suppressions
 from delivery.catalog import catalog

@@ -6,7 +6,8 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from core.database import engine, execute, rows, transaction
+from core.database import engine, transaction
+from core.statements import execute, rows
 from core.vocabulary import Channel, OutcomeKind, Purpose
 from delivery import Request, accept, consents, deliver, ledger, opt_out
 from delivery.catalog import catalog

@@ -9,7 +9,8 @@ from datetime import datetime
 
 import pytest
 
-from core.database import rows, transaction
+from core.database import transaction
+from core.statements import rows
 from core.vocabulary import Channel, Purpose
 from delivery import Request, accept_many, deliver, opt_out
 from delivery.catalog import catalog

@@ -6,7 +6,8 @@ from uuid import uuid4
 
 import pytest
 
-from core.database import execute, rows, transaction
+from core.database import transaction
+from core.statements import execute, rows
 from core.vocabulary import Channel, ErrorClass, EventKind
 from delivery import Request, accept, callbacks, deliver, suppressions
 from delivery.catalog import catalog

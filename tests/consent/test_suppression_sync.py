@@ -5,8 +5,9 @@ from typing import Any
 import pytest
 import resend
 
-from core.database import rows, transaction
+from core.database import transaction
 from core.errors import NotAccepted
+from core.statements import rows
 from core.vocabulary import Channel
 from delivery import suppressions
 from delivery.providers import provider as provider_named

@@ -9,7 +9,8 @@ import pytest
 from typer.testing import CliRunner
 
 from cli.main import app
-from core.database import rows, transaction
+from core.database import transaction
+from core.statements import rows
 from delivery.catalog import catalog
 from tests.delivery.stage import person
 

@@ -6,8 +6,8 @@ from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from sqlalchemy import LargeBinary
 
-from core.database import execute, rows
 from core.models import Base, Sealed
+from core.statements import execute, rows
 from delivery.people import add_people
 from tests.delivery.stage import person
 

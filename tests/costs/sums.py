@@ -4,7 +4,8 @@ from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
-from core.database import rows, transaction
+from core.database import transaction
+from core.statements import rows
 
 
 def sums_in_sql(day: date) -> tuple[dict[str, int], dict[str, Decimal], dict[str, Decimal]]:

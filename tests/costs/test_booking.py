@@ -7,7 +7,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from core.database import execute, rows, transaction
+from core.database import transaction
+from core.statements import execute, rows
 from core.vocabulary import EventKind
 from delivery import Request, accept, counters, deliver
 from delivery.booking import Booked, book

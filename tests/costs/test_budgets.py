@@ -6,7 +6,8 @@ from decimal import Decimal
 
 import pytest
 
-from core.database import rows, transaction
+from core.database import transaction
+from core.statements import rows
 from core.vocabulary import Channel
 from delivery import Request, accept_many, budgets, counters, deliver, ledger
 from delivery.budgets import Standing

@@ -7,8 +7,9 @@ from decimal import Decimal
 import pytest
 
 from core.clock import utc_now
-from core.database import rows, transaction
+from core.database import transaction
 from core.errors import NotAccepted
+from core.statements import rows
 from delivery import Request, accept_many, counters, deliver, ledger
 from delivery.catalog import catalog
 from delivery.ledger import Fact

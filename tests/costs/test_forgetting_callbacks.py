@@ -5,8 +5,9 @@ from datetime import timedelta
 import pytest
 
 from core.clock import utc_now
-from core.database import execute, rows, transaction
+from core.database import transaction
 from core.ids import first_id
+from core.statements import execute, rows
 from core.vocabulary import EventKind
 from delivery import callbacks
 from delivery.callbacks import KEYS_KEPT, PAYLOADS_KEPT, forget

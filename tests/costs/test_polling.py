@@ -6,7 +6,8 @@ from datetime import timedelta
 import pytest
 
 from core.clock import utc_now
-from core.database import execute, rows, transaction
+from core.database import transaction
+from core.statements import execute, rows
 from delivery import Request, accept, deliver
 from delivery.catalog import catalog
 from delivery.polling import poll_unconfirmed

@@ -2,8 +2,9 @@
 
 import pytest
 
-from core.database import rows, transaction
+from core.database import transaction
 from core.errors import InvalidAddress
+from core.statements import rows
 from delivery import Request, accept_many, deliver
 from delivery.catalog import catalog
 from delivery.people import add_people

@@ -7,8 +7,9 @@ from decimal import Decimal
 import pytest
 
 from core.clock import utc_now
-from core.database import execute, rows, transaction
+from core.database import transaction
 from core.ids import new_id
+from core.statements import execute, rows
 from core.vocabulary import EventKind
 from delivery import Request, accept_many, deliver
 from delivery.catalog import catalog

@@ -6,8 +6,9 @@ from typing import Any
 import pytest
 
 from core.clock import utc_now
-from core.database import rows, transaction
+from core.database import transaction
 from core.errors import InvalidAddress, InvalidRequest, InvalidTemplate, MissingVariable
+from core.statements import rows
 from delivery import Request, accept, deliver, generate_personalized_content
 from delivery.catalog import catalog
 from delivery.content.stored_templates import StoredTemplate, compiled

@@ -7,7 +7,8 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from core.clock import utc_now
-from core.database import execute, rows, transaction
+from core.database import transaction
+from core.statements import execute, rows
 from core.vocabulary import Category, Channel
 from delivery import Request, accept, deliver
 from delivery.story import story_of

@@ -6,7 +6,8 @@ from typing import Any
 import pytest
 
 from core.clock import utc_now
-from core.database import rows, transaction
+from core.database import transaction
+from core.statements import rows
 from delivery import Request, accept_many, deliver
 from delivery.catalog import catalog
 from tests.delivery.stage import person

@@ -6,8 +6,9 @@ from typing import Any
 import pytest
 
 from core.clock import utc_now
-from core.database import rows, transaction
+from core.database import transaction
 from core.errors import IdempotencyConflict, InvalidRequest, MissingVariable, UnknownMessageType, UnknownUser
+from core.statements import rows
 from delivery import Request, accept, accept_many, deliver
 from delivery.catalog import catalog
 from tests.delivery.stage import person

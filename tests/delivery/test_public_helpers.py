@@ -7,8 +7,9 @@ from uuid import UUID
 import pytest
 
 from core.clock import utc_now
-from core.database import execute, rows, transaction
+from core.database import transaction
 from core.errors import InvalidRequest, MissingVariable, UnknownUser
+from core.statements import execute, rows
 from core.vocabulary import Channel, Purpose
 from delivery import (
     Request,

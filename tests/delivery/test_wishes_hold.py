@@ -7,7 +7,8 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from core.clock import utc_now
-from core.database import execute, rows, transaction
+from core.database import transaction
+from core.statements import execute, rows
 from delivery import Request, accept, deliver, preferences
 from delivery.catalog import catalog
 from delivery.preference_form import parse

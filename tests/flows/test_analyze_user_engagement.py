@@ -10,8 +10,9 @@ from analytics.engagement_run import keep_scores, score_everybody
 from analytics.load import reader
 from analytics.recommendations import recommend
 from core.clock import utc_now
-from core.database import rows, transaction
+from core.database import transaction
 from core.errors import InvalidRequest
+from core.statements import rows
 from flows import analyze_user_engagement as flow
 from flows.window import window_before
 

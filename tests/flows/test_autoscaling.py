@@ -8,7 +8,8 @@ import yaml
 
 from analytics.lanes import LIMITS
 from core.clock import utc_now
-from core.database import rows, transaction
+from core.database import transaction
+from core.statements import rows
 from core.vocabulary import Lane
 from flows import monitor_queue_depth as flow
 from web import metrics

@@ -6,8 +6,9 @@ import pytest
 from pydantic import TypeAdapter, ValidationError
 
 from core.clock import utc_now
-from core.database import rows, transaction
+from core.database import transaction
 from core.errors import InvalidRequest
+from core.statements import rows
 from flows import backfill as flow
 from flows.window import PastDay
 

@@ -11,8 +11,9 @@ from analytics.frames import UserWithoutZone
 from analytics.load import reader
 from analytics.send_time_choice import choose
 from core.clock import utc_now
-from core.database import insert_rows, rows, transaction
+from core.database import transaction
 from core.ids import new_id
+from core.statements import insert_rows, rows
 from flows import analyze_user_engagement as engagement
 from flows import process_failed_messages as failed
 from flows import retention as retained

@@ -14,8 +14,9 @@ import pytest
 from analytics.lanes import LIMITS, Waiting, assess
 from analytics.queueing import Reading
 from core.clock import utc_now
-from core.database import rows, transaction
+from core.database import transaction
 from core.ids import first_id, new_id
+from core.statements import rows
 from core.vocabulary import Lane
 from flows import broker
 from flows import monitor_queue_depth as flow

@@ -9,9 +9,10 @@ import pytest
 
 from analytics.alarm_store import Raised, settle_alarms
 from core.clock import utc_now
-from core.database import rows, transaction
+from core.database import transaction
 from core.sealing import unseal
 from core.settings import settings
+from core.statements import rows
 from delivery.intake import PAYLOAD_PLACE
 from flows import broker, operations
 from flows import monitor_queue_depth as flow

@@ -11,8 +11,9 @@ from analytics.send_time_run import LEAST_PEOPLE, fit_channel, measure, publish,
 from analytics.send_time_store import Wish, choose_sends, redis_key
 from analytics.send_time_story import WHY, explain, last_choices
 from core.clock import utc_now
-from core.database import insert_rows, rows, transaction
+from core.database import transaction
 from core.ids import new_id
+from core.statements import insert_rows, rows
 from flows import optimize_send_timing as flow
 
 ZONE = "America/New_York"

@@ -5,8 +5,9 @@ from datetime import timedelta
 import pytest
 
 from core.clock import utc_now
-from core.database import rows, transaction
+from core.database import transaction
 from core.ids import new_id
+from core.statements import rows
 from flows import process_failed_messages as flow
 from flows.window import slot_of, window_before
 

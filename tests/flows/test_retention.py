@@ -4,8 +4,9 @@ from datetime import timedelta
 
 from analytics.partitions import partitions
 from core.clock import utc_now
-from core.database import rows, transaction
+from core.database import transaction
 from core.ids import new_id
+from core.statements import rows
 from flows import retention as flow
 
 

@@ -8,7 +8,8 @@ from analytics.engagement_load import shards
 from analytics.load import reader
 from analytics.send_time_run import fit_channel, publish, write_shard
 from core.clock import utc_now
-from core.database import rows, transaction
+from core.database import transaction
+from core.statements import rows
 from delivery.catalog import catalog
 from flows.batches import Batch, Draft, accept_chunk
 from flows.send_times import AWAKE, MAY_WAIT, at_better_hours

@@ -8,8 +8,9 @@ from uuid import UUID
 import pytest
 
 from core.clock import utc_now
-from core.database import execute, insert_rows, rows, transaction
+from core.database import transaction
 from core.ids import new_id
+from core.statements import execute, insert_rows, rows
 from flows import track_delivery_rates as flow
 from flows.window import slot_of, window_before
 

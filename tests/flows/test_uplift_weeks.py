@@ -6,8 +6,9 @@ import pytest
 
 from analytics.load import reader
 from analytics.uplift_weeks import keep_week, last_weeks, week_before
-from core.database import insert_rows, rows, transaction
+from core.database import transaction
 from core.ids import new_id
+from core.statements import insert_rows, rows
 
 MONDAY = datetime(2026, 11, 2, tzinfo=UTC)
 WEEK = timedelta(days=7)

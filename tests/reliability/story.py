@@ -4,7 +4,8 @@ from collections.abc import Sequence
 from typing import Any
 from uuid import UUID
 
-from core.database import execute, rows, transaction
+from core.database import transaction
+from core.statements import execute, rows
 from delivery import Request, accept, accept_many
 from delivery.catalog import catalog
 from delivery.receipts import apply_waiting

@@ -8,7 +8,8 @@ from typer.testing import CliRunner
 
 from cli.main import app
 from core.clock import utc_now
-from core.database import execute, rows, transaction
+from core.database import transaction
+from core.statements import execute, rows
 from core.vocabulary import Channel, ErrorClass, Purpose
 from delivery import audit, consents, dead_letters, deliver
 from delivery.audit import Act

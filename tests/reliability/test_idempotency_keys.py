@@ -4,8 +4,9 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from core.database import rows, transaction
+from core.database import transaction
 from core.errors import IdempotencyConflict, InvalidRequest, NotAccepted
+from core.statements import rows
 from delivery import Request, accept, accept_many, ledger
 from tasks import send_critical_financial_alert
 from tests.delivery.stage import person

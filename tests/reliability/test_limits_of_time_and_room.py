@@ -7,9 +7,10 @@ import psycopg2
 import pytest
 
 from core import connection_budget
-from core.database import DATABASE_AWAY, engine, rows, transaction
+from core.database import DATABASE_AWAY, engine, transaction
 from core.ids import new_id
 from core.redis import client
+from core.statements import rows
 from delivery import deliver
 from delivery.warm_up import warm_up
 from tasks.app import app

@@ -6,8 +6,9 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from core.database import rows, transaction
+from core.database import transaction
 from core.ids import new_id
+from core.statements import rows
 from core.stopping import carry_on, stop_soon
 from core.vocabulary import Channel, State
 from delivery import deliver, dispatcher, ledger, providers, recovery

@@ -6,7 +6,8 @@ from datetime import timedelta
 import pytest
 
 from core.clock import utc_now
-from core.database import execute, rows, transaction
+from core.database import transaction
+from core.statements import execute, rows
 from core.vocabulary import Channel, EventKind
 from delivery import Request, accept, deliver, health, retry_budget
 from delivery.catalog import MESSAGE_TYPES, catalog

@@ -10,10 +10,11 @@ from pathlib import Path
 import pytest
 import redis as redis_py
 
-from core.database import rows, transaction
+from core.database import transaction
 from core.embedded import free_ports
 from core.embedded.redis import redis_command, redis_is_ready
 from core.redis import disconnect
+from core.statements import rows
 from core.vocabulary import Lane
 from delivery.recovery import recover_lapsed
 from delivery.unknowns import resolve_unknown

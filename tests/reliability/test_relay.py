@@ -6,9 +6,10 @@ from base64 import b64decode
 import psycopg2
 import pytest
 
-from core.database import engine, execute, rows, transaction
+from core.database import engine, transaction
 from core.ids import new_id
 from core.sealing import seal
+from core.statements import execute, rows
 from core.vocabulary import Lane
 from delivery import recovery
 from delivery.catalog import catalog

@@ -2,7 +2,8 @@
 
 import pytest
 
-from core.database import execute, transaction
+from core.database import transaction
+from core.statements import execute
 from delivery import deliver
 from delivery.unknowns import resolve_unknown
 from tests.delivery.stage import person

@@ -3,7 +3,8 @@ import socket
 import pytest
 import pytest_socket
 
-from core.database import rows, transaction
+from core.database import transaction
+from core.statements import rows
 
 
 @pytest.mark.parametrize("who", ["Ada", "Grace", "Edsger"])

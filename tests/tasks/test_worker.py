@@ -9,7 +9,8 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from core.database import rows, transaction
+from core.database import transaction
+from core.statements import rows
 from core.vocabulary import Lane
 from delivery import Request, accept
 from delivery.catalog import catalog

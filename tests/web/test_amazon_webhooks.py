@@ -6,7 +6,8 @@ import orjson
 import pytest
 import redis as redis_py
 
-from core.database import rows, transaction
+from core.database import transaction
+from core.statements import rows
 from delivery import providers
 from delivery.providers.ses import SesProvider
 from delivery.providers.sns import SnsProvider

@@ -5,7 +5,8 @@ import json
 import pytest
 from sqlalchemy.exc import OperationalError
 
-from core.database import execute, transaction
+from core.database import transaction
+from core.statements import execute
 from tests.web.conftest import Web
 from web import health
 

@@ -6,7 +6,8 @@ from html import unescape
 
 import pytest
 
-from core.database import execute, rows, transaction
+from core.database import transaction
+from core.statements import execute, rows
 from core.vocabulary import Category, Channel
 from delivery import opt_out, preferences
 from delivery.preferences import switches
@@ -161,7 +162,7 @@ def test_a_pause_ends_at_midnight_of_the_persons_own_clock(web: Web, token: str)
     day = TODAY + timedelta(days=20)
     web.post(f"/preferences/{token}", {"zone": "Pacific/Honolulu", "paused_until": str(day)})
 
-    from core.database import rows
+    from core.statements import rows
 
     with transaction() as connection:
         ((until,),) = rows(connection, "SELECT paused_until FROM users WHERE id = 'user_maya'")

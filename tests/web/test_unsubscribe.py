@@ -5,7 +5,8 @@ from uuid import uuid4
 
 import pytest
 
-from core.database import rows, transaction
+from core.database import transaction
+from core.statements import rows
 from core.vocabulary import Channel, Purpose
 from delivery import Request, accept
 from delivery.catalog import catalog

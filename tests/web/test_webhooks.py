@@ -11,7 +11,8 @@ import pytest
 import redis as redis_py
 from sqlalchemy.exc import OperationalError
 
-from core.database import rows, transaction
+from core.database import transaction
+from core.statements import rows
 from delivery.callbacks import receive
 from tests.web.conftest import Web, svix_headers, twilio_signature
 from web import inbox, webhooks
