@@ -5,7 +5,6 @@ import random
 import time
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from collections.abc import Set as AbstractSet
 from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -94,7 +93,8 @@ def settle(
 
     Doing it twice is doing it once.
     """
-    endings = [_ending(each, outcomes[each.attempt_id], now) for each in sent]
+    said = [(each, outcomes[each.attempt_id]) for each in sent]
+    endings = [_ending(each, outcome, now) for each, outcome in said]
     closed, moved = ledger.end(connection, endings, resolved_by=resolved_by)
     if len(moved) < len(endings):
         stayed = {each.notification_id for each in endings} - {each.notification_id for each in moved}
@@ -102,12 +102,16 @@ def settle(
             connection,
             [e for e in closed if e.notification_id in stayed and e.outcome is OutcomeKind.ACCEPTED],
         )
-    tries = {each.notification_id: each.tries for each in sent}
-    ledger.bury(
-        connection,
-        [_letter(each, tries[each.notification_id]) for each in moved if each.target is State.DEAD],
-    )
-    _protect(connection, sent, outcomes, {each.attempt_id for each in closed})
+    if dead := [each for each in moved if each.target is State.DEAD]:
+        tries = {each.notification_id: each.tries for each in sent}
+        ledger.bury(connection, [_letter(each, tries[each.notification_id]) for each in dead])
+    if telling := [
+        _refusal(each, outcome)
+        for each, outcome in said
+        if outcome.suppress_address or outcome.revoke_consent
+    ]:
+        fresh = {each.attempt_id for each in closed}
+        protect_refused(connection, [refusal for attempt_id, refusal in telling if attempt_id in fresh])
     return Settled(
         moved={each.notification_id: each.target for each in moved},
         again={
@@ -243,24 +247,14 @@ _EVENTS: Mapping[OutcomeKind, str] = {OutcomeKind.ACCEPTED: "sent", OutcomeKind.
 """Outcome → the delivery event that tells of it."""
 
 
-def _protect(
-    connection: Connection, sent: Sequence[Sent], outcomes: Mapping[UUID, Outcome], closed: AbstractSet[UUID]
-) -> None:
-    """Suppress and revoke where the provider's table says so, once: when the attempt is `closed`."""
-    protect_refused(
-        connection,
-        [
-            Refusal(
-                user_id=each.user_id,
-                channel=each.route.channel,
-                address_index=each.address_index,
-                provider=each.route.provider,
-                code=outcome.code,
-                suppress=outcome.suppress_address,
-                revoke=outcome.revoke_consent,
-            )
-            for each in sent
-            if ((outcome := outcomes[each.attempt_id]).suppress_address or outcome.revoke_consent)
-            and each.attempt_id in closed
-        ],
+def _refusal(sent: Sent, outcome: Outcome) -> tuple[UUID, Refusal]:
+    """The attempt, and what its refusal says of the address and the consent."""
+    return sent.attempt_id, Refusal(
+        user_id=sent.user_id,
+        channel=sent.route.channel,
+        address_index=sent.address_index,
+        provider=sent.route.provider,
+        code=outcome.code,
+        suppress=outcome.suppress_address,
+        revoke=outcome.revoke_consent,
     )

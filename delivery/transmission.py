@@ -111,11 +111,6 @@ def transmission_of(
         key=key,
         callback_url=f"{settings().public_base_url}/webhooks/{provider_name}/status/{attempt_id}",
         expires_at=expires_at,
-        tags={
-            "attempt_id": str(attempt_id),
-            "notification_id": str(notification_id),
-            "message_type": message_type,
-        },
         send_before=send_before,
     )
 

@@ -1,6 +1,7 @@
 """The ids that a mail carries, so that its events name their attempt."""
 
 import re
+from functools import lru_cache
 
 from delivery.messages import Transmission
 
@@ -11,14 +12,14 @@ _NOT_ALLOWED = re.compile(r"[^A-Za-z0-9_-]")
 
 def tags(transmission: Transmission) -> dict[str, str]:
     """Name → value in what Resend and SES both take: ASCII letters, digits, `_` and `-`, at most 256 characters."""
-    given = {
-        **transmission.tags,
+    extras = {_clean(name): _clean(value) for name, value in transmission.tags.items()}
+    return extras | {
         "attempt_id": str(transmission.attempt_id),
         "notification_id": str(transmission.notification_id),
-        "message_type": transmission.message_type,
+        "message_type": _clean(transmission.message_type),
     }
-    return {_clean(name): _clean(value) for name, value in given.items()}
 
 
+@lru_cache(maxsize=1024)  # names repeat
 def _clean(text: str) -> str:
     return text if len(text) <= _LONGEST and _ALLOWED(text) else _NOT_ALLOWED.sub("_", text)[:_LONGEST]
