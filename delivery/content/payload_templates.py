@@ -21,6 +21,7 @@ _PIECES = re.compile(r"\{\{|\}\}|\{([^{}]*)\}|[{}]")
 _JINJA = re.compile(r"(?<!\{)\{\{(?!\{)[^{}]*\}\}(?!\})")
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,63}")
 _LARGEST_EXPONENT = 18
+_ABSENT = object()
 
 
 class PayloadTemplate:
@@ -37,10 +38,9 @@ class PayloadTemplate:
         pieces = list(self._pieces)
         for place in range(1, len(pieces), 2):
             name = pieces[place]
-            try:
-                value = data[name]
-            except KeyError:
-                raise MissingVariable(f"{field}.{name}", "is named by the template but not given") from None
+            value = data.get(name, _ABSENT)
+            if value is _ABSENT:
+                raise MissingVariable(f"{field}.{name}", "is named by the template but not given")
             pieces[place] = text_of(value, f"{field}.{name}")
         return "".join(pieces)
 

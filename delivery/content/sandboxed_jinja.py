@@ -8,7 +8,7 @@ while it is produced.
 
 import re
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from html import escape
 from itertools import islice
 from typing import Any
@@ -62,10 +62,9 @@ class Environment(ImmutableSandboxedEnvironment):
 
 def escaped(value: Any) -> str:
     """The value as HTML text: what Jinja's autoescape does, by a quick look before the replacing (8 µs less per mail)."""
-    if isinstance(value, Markup):
-        return value
-    text = str(value)
-    return text if _SPECIAL(text) is None else escape(text)
+    if type(value) is str:
+        return escape(value)
+    return value if isinstance(value, Markup) else escape(str(value))
 
 
 class StoredPart:
@@ -91,7 +90,10 @@ class StoredPart:
         text = ""
         try:
             produced = self._produce(given)  # type: ignore[arg-type]  # all of a context that is asked for
-            while pieces := list(islice(produced, _PIECES)):
+            more = True
+            while more:
+                pieces = list(islice(produced, _PIECES))
+                more = len(pieces) == _PIECES
                 text += "".join(pieces)
                 if len(text) > LARGEST_OUTPUT:
                     raise InvalidTemplate(self._name, f"makes more than {LARGEST_OUTPUT} characters")
@@ -116,10 +118,8 @@ class Given(dict[str, Any]):
         super().__init__(values)
         self[DEADLINE] = time.monotonic() + LONGEST_SECONDS
 
-    @property
-    def resolve_or_missing(self) -> Callable[[str], Any]:
-        """How compiled templates ask."""
-        return self.__getitem__
+    resolve_or_missing = dict[str, Any].__getitem__
+    """How compiled templates ask."""
 
     def __missing__(self, name: str) -> Any:
         """What Jinja takes for a name that is not there."""
