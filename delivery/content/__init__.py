@@ -17,9 +17,9 @@ from delivery.content.clean_text import one_line
 from delivery.content.payload_fields import ATTACHMENTS, PERSON_NAMES, TEMPLATES, check_payload
 from delivery.content.payload_templates import parsed, substitute
 from delivery.content.requests import Person, RenderRequest
-from delivery.content.stored_templates import latest_version, stored_template
+from delivery.content.stored_templates import BRAND, latest_version, stored_template
 from delivery.content.template_parts import Parts, parts_of
-from delivery.content.template_values import BRAND, LONGEST_NAME, values_of
+from delivery.content.template_values import LONGEST_NAME, values_of
 from delivery.messages import RenderedMessage
 
 __all__ = [

@@ -11,9 +11,8 @@ from delivery.content.payload_fields import ATTACHMENTS, TEMPLATES
 from delivery.content.payload_templates import parsed
 from delivery.content.requests import RenderRequest
 from delivery.content.sandboxed_jinja import Given
-from delivery.content.stored_templates import latest_version, stored_template
+from delivery.content.stored_templates import BRAND, latest_version, stored_template
 
-BRAND = "MINGUS"
 LONGEST_NAME = "W" * 80
 """What a name may add to a text at most, in UTF-16 units; longer names are cut."""
 
