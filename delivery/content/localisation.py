@@ -147,7 +147,7 @@ def _share(value: Any, whole: Any = 100) -> int:
 
 
 def _link(value: Any) -> str:
-    return link("link", str(value))
+    return link("link", value if isinstance(value, str) else str(value))
 
 
 def _lines(value: Any) -> Markup:

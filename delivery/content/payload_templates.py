@@ -13,6 +13,7 @@ from typing import Any
 
 from core.errors import InvalidRequest, InvalidTemplate, MissingVariable
 from delivery.content.clean_text import clean, refuse_broken
+from delivery.signed_links import OwnLink
 
 LONGEST_TEMPLATE = 10_000
 """Characters of one payload template, well above any text that can be sent."""
@@ -41,7 +42,7 @@ class PayloadTemplate:
             value = data.get(name, _ABSENT)
             if value is _ABSENT:
                 raise MissingVariable(f"{field}.{name}", "is named by the template but not given")
-            pieces[place] = text_of(value, f"{field}.{name}")
+            pieces[place] = clean(value) if type(value) is str else text_of(value, f"{field}.{name}")
         return "".join(pieces)
 
 
@@ -133,5 +134,6 @@ _WRITERS: Mapping[type, Callable[[Any], str]] = {
     Decimal: _decimal,
     bool: _yes_no,
     date: date.isoformat,
+    OwnLink: str,
 }
 """Exact types: a subclass (a datetime without its zone, an enum, a lazy string) is for the caller to spell out."""

@@ -4,6 +4,7 @@ import re
 from functools import lru_cache
 
 from core.errors import InvalidRequest
+from delivery.signed_links import OwnLink
 
 _PLAIN = r"[^\s<>\"'`{}|\\^\x00-\x20\x7f]"
 _WEB = re.compile(
@@ -21,7 +22,7 @@ def _is_web(url: str) -> bool:
 
 def web_link(field: str, url: str) -> str:
     """`url` when it is a plain http(s) address; InvalidRequest naming `field` for any other."""
-    if _is_web(url):
+    if isinstance(url, OwnLink) or _is_web(url):
         return url
     raise InvalidRequest(
         field, "must be an http(s) link without blanks or quotes, e.g. https://mingus.example/bills"
@@ -30,6 +31,6 @@ def web_link(field: str, url: str) -> str:
 
 def link(field: str, url: str) -> str:
     """`url` when it is http(s) or mailto; InvalidRequest naming `field` for any other (javascript:, data: …)."""
-    if _is_web(url) or (len(url) <= _LONGEST and _MAILTO.fullmatch(url)):
+    if url[:7].lower() == "mailto:" and len(url) <= _LONGEST and _MAILTO.fullmatch(url):
         return url
     return web_link(field, url)
