@@ -14,9 +14,10 @@ from delivery.catalog import MessageType
 from delivery.channels import CHANNELS, Draft
 from delivery.channels.gsm7 import SegmentCount, segments
 from delivery.content.clean_text import one_line
-from delivery.content.payload_fields import ATTACHMENTS, PERSON_NAMES, TEMPLATES, check_payload
+from delivery.content.payload_fields import ATTACHMENTS, check_payload
 from delivery.content.payload_templates import parsed, substitute
 from delivery.content.requests import Person, RenderRequest
+from delivery.content.sandboxed_jinja import Given
 from delivery.content.stored_templates import BRAND, latest_version, stored_template
 from delivery.content.template_parts import Parts, parts_of
 from delivery.content.template_values import LONGEST_NAME, values_of
@@ -47,46 +48,38 @@ def validate_payload(message_type: MessageType, payload: Any) -> None:
     What passes here can be rendered on every channel of the type, for any person.
     """
     root = message_type.payload
-    template = stored_template(message_type.name, latest_version(message_type.name))
-    check_payload(root, payload, template.fields)
-    for name in TEMPLATES:
-        if name in payload:
-            values = dict.fromkeys(PERSON_NAMES, LONGEST_NAME) | payload
-            text = parsed(payload[name], field=f"{root}.{name}").fill(values, root)
-            if not one_line(text):
-                raise InvalidRequest(f"{root}.{name}", "makes an empty text")
-    if message_type.allows(Channel.SMS):
-        render(
-            RenderRequest(
-                message_type=message_type,
-                channel=Channel.SMS,
-                payload=payload,
-                person=_ANYBODY,
-                now=_ANY_TIME,
-                first_of_programme=True,
-            )
-        )
+    check_payload(root, payload, stored_template(message_type.name, latest_version(message_type.name)).fields)
+    texted = message_type.allows(Channel.SMS)
+    if not texted and "template" not in payload and "subject" not in payload:
+        return
+    request = RenderRequest(
+        message_type=message_type,
+        channel=Channel.SMS if texted else Channel.EMAIL,
+        payload=payload,
+        person=_ANYBODY,
+        now=_ANY_TIME,
+        first_of_programme=True,
+    )
+    parts = parts_of(request, CHANNELS[request.channel].parts)
+    values = values_of(request, parts.variables)
+    if "template" in payload and not one_line(values["template_text"]):
+        raise InvalidRequest(f"{root}.template", "makes an empty text")
+    if "subject" in payload and not one_line(_own_subject(request, values)):
+        raise InvalidRequest(f"{root}.subject", "makes an empty text")
+    if texted:
+        _finished(request, parts, values)
 
 
 def render(request: RenderRequest) -> RenderedMessage:
     """The message ready for its channel; InvalidRequest and its kinds when it can't be made."""
-    channel = CHANNELS[request.channel]
-    parts, texts = _texts(request, channel.parts)
-    draft = Draft(
-        parts=texts,
-        template=parts.label,
-        language=parts.language,
-        links=request.links,
-        postal_address=request.postal_address,
-        files=request.payload.get(ATTACHMENTS, ()),
-        first_of_programme=request.first_of_programme,
-    )
-    return channel.finish(draft, request.message_type)
+    parts = parts_of(request, CHANNELS[request.channel].parts)
+    return _finished(request, parts, values_of(request, parts.variables))
 
 
 def summary(request: RenderRequest) -> str:
     """What the message says in one line of at most `LONGEST_SUMMARY` units: its subject and its first words."""
-    _, texts = _texts(request, ("subject.txt", "preheader.txt"))
+    parts = parts_of(request, ("subject.txt", "preheader.txt"))
+    texts = _texts(request, parts, values_of(request, parts.variables))
     subject, first_words = one_line(texts["subject.txt"]), one_line(texts["preheader.txt"])
     line = f"{subject} - {first_words}" if first_words and first_words not in subject else subject
     units = line.encode("utf-16-le")
@@ -105,12 +98,27 @@ def preview(request: RenderRequest, *, price: Decimal) -> Preview:
     )
 
 
-def _texts(request: RenderRequest, names: tuple[str, ...]) -> tuple[Parts, dict[str, str]]:
-    """The parts `names` and their texts; the payload's own subject takes the place of the template's."""
-    parts = parts_of(request, names)
-    values = values_of(request, parts.variables)
+def _finished(request: RenderRequest, parts: Parts, values: Given) -> RenderedMessage:
+    draft = Draft(
+        parts=_texts(request, parts, values),
+        template=parts.label,
+        language=parts.language,
+        links=request.links,
+        postal_address=request.postal_address,
+        files=request.payload.get(ATTACHMENTS, ()),
+        first_of_programme=request.first_of_programme,
+    )
+    return CHANNELS[request.channel].finish(draft, request.message_type)
+
+
+def _texts(request: RenderRequest, parts: Parts, values: Given) -> dict[str, str]:
+    """The text of each part; the payload's own subject takes the place of the template's."""
     texts = {name: part.render(values) for name, part in parts.by_name}
     if "subject" in request.payload and "subject.txt" in texts:
-        root = request.message_type.payload
-        texts["subject.txt"] = parsed(request.payload["subject"], field=f"{root}.subject").fill(values, root)
-    return parts, texts
+        texts["subject.txt"] = _own_subject(request, values)
+    return texts
+
+
+def _own_subject(request: RenderRequest, values: Given) -> str:
+    root = request.message_type.payload
+    return parsed(request.payload["subject"], field=f"{root}.subject").fill(values, root)
