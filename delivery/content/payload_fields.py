@@ -37,13 +37,17 @@ def check_payload(root: str, payload: Any, fields: Mapping[str, Field]) -> None:
     """InvalidRequest, InvalidTemplate or MissingVariable naming `root.field`, or nothing."""
     if not isinstance(payload, Mapping):
         raise InvalidRequest(root, f"must be an object of names and values, not {type(payload).__name__}")
+    variables: list[str] = []
+    pictured: list[str] = []
     for name, value in payload.items():
         place = f"{root}.{name}"
         declared = fields.get(name)
         if declared is not None:
             _KINDS[declared.kind](value, place, declared)
+            if "content_id" in declared.columns:
+                pictured.append(name)
         elif name in TEMPLATES:
-            parsed(value, field=place)
+            variables += parsed(value, field=place).names
         elif name == ATTACHMENTS:
             attachments_of(value, place)
         elif isinstance(name, str) and _NAME.fullmatch(name):
@@ -53,14 +57,17 @@ def check_payload(root: str, payload: Any, fields: Mapping[str, Field]) -> None:
                 root, f"the name {str(name)[:40]!r} is not allowed: letters, digits and _ only"
             )
     _check_size(root, payload)
-    _check_images(root, payload, fields)
+    if pictured:
+        _check_images(root, payload, pictured)
     if "subject" in payload:
         header_value(f"{root}.subject", payload["subject"])
     if "template" not in payload:
         for name, declared in fields.items():
             if declared.needed and name not in payload:
                 raise InvalidRequest(f"{root}.{name}", "is needed: give it, or a template of your own")
-    _check_variables(root, payload)
+    for name in variables:
+        if name not in payload and name not in PERSON_NAMES:
+            raise MissingVariable(f"{root}.{name}", "is named by the template but not given")
 
 
 def _check_size(root: str, payload: Mapping[str, Any]) -> None:
@@ -76,11 +83,8 @@ def _check_size(root: str, payload: Mapping[str, Any]) -> None:
         raise InvalidRequest(root, f"has {size} bytes as JSON; at most {LARGEST_PAYLOAD} are taken")
 
 
-def _check_images(root: str, payload: Mapping[str, Any], fields: Mapping[str, Field]) -> None:
-    """An image that is shown must be attached."""
-    tables = [name for name in payload if name in fields and "content_id" in fields[name].columns]
-    if not tables:
-        return
+def _check_images(root: str, payload: Mapping[str, Any], tables: Sequence[str]) -> None:
+    """An image that is shown by one of the tables must be attached."""
     attached = {item.get("content_id") for item in payload.get(ATTACHMENTS, ())}
     for name in tables:
         for number, row in enumerate(payload[name]):
@@ -88,15 +92,6 @@ def _check_images(root: str, payload: Mapping[str, Any], fields: Mapping[str, Fi
                 raise InvalidRequest(
                     f"{root}.{name}[{number}].content_id", "no attachment has this content_id"
                 )
-
-
-def _check_variables(root: str, payload: Mapping[str, Any]) -> None:
-    """A payload's templates name its own fields and the person's names, nothing else."""
-    for template in TEMPLATES:
-        if template in payload:
-            for name in parsed(payload[template], field=f"{root}.{template}").names:
-                if name not in payload and name not in PERSON_NAMES:
-                    raise MissingVariable(f"{root}.{name}", "is named by the template but not given")
 
 
 def _plain(value: Any, place: str, _declared: Field | None) -> None:
