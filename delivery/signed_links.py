@@ -16,7 +16,11 @@ LINK = "link"
 CONFIRM = "confirm"
 """Stands for a consent that waits for its confirmation."""
 
-_PLAIN_ADDRESS = re.compile(r"https?://[A-Za-z0-9.:-]{1,300}(?:/[A-Za-z0-9._~-]{1,300})*")
+_PLAIN_ADDRESS = re.compile(
+    r"https?://[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)*(?::\d{1,5})?(?:/[A-Za-z0-9._~-]+)*", re.ASCII
+)
+"""Narrower than `web_link` of `content/safe_links.py`: nothing in it would be escaped in HTML either."""
+_LONGEST_ADDRESS = 1000
 _TOKEN = re.compile(r"([A-Za-z0-9_-]{22})\.([A-Za-z0-9_-]{22})")
 
 
@@ -86,4 +90,4 @@ class _Links(Mapping[str, str]):
 
 @lru_cache(maxsize=8)
 def _is_plain(base: str) -> bool:
-    return _PLAIN_ADDRESS.fullmatch(base) is not None
+    return len(base) <= _LONGEST_ADDRESS and _PLAIN_ADDRESS.fullmatch(base) is not None

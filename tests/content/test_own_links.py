@@ -1,5 +1,7 @@
 """The links that every message may carry are made by us, from an address that the settings give."""
 
+from html import escape
+
 import pytest
 
 from core.ids import new_id
@@ -7,6 +9,7 @@ from core.settings import settings
 from core.vocabulary import Channel
 from delivery import signed_links
 from delivery.content import render
+from delivery.content.safe_links import web_link
 from delivery.signed_links import OwnLink, links_for, notification_of
 from tests.content.for_maya import mail, request_of
 
@@ -36,14 +39,25 @@ def test_both_links_name_the_notification():
 def test_a_link_on_a_plain_address_is_our_own(address, url):
     address(url)
     links = links_for(new_id())
-    assert all(type(link) is OwnLink for link in links.values())
+    for link in links.values():
+        assert type(link) is OwnLink
+        assert web_link("link", str(link)) == escape(link) == link, "a stranger's would pass too"
     shown = mail("monthly_report", links=links)
     assert all(f'href="{link}"' in shown.html and link in shown.body for link in links.values())
     assert shown.headers["List-Unsubscribe"] == f"<{links['unsubscribe_url']}>"
 
 
 @pytest.mark.parametrize(
-    "url", ["https://a.example/?x=1&y=2", "https://a.example/'", "https://bücher.example", "ftp://x"]
+    "url",
+    [
+        "https://a.example/?x=1&y=2",
+        "https://a.example/'",
+        "https://bücher.example",
+        "ftp://x",
+        "https://a..example",
+        "https://:80",
+        "https://a.example/" + "b" * 1000,
+    ],
 )
 def test_a_link_on_any_other_address_is_looked_at_like_a_strangers(address, url):
     address(url)
