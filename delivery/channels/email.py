@@ -33,12 +33,13 @@ class EmailChannel:
         if not subject:
             raise InvalidRequest("subject", "is empty")
         unsubscribe = draft.links.get("unsubscribe_url", "")
-        if message_type.purpose is Purpose.MARKETING and not unsubscribe:
-            raise InvalidRequest(
-                "links.unsubscribe_url", "a marketing mail must carry one (CAN-SPAM, RFC 8058)"
-            )
-        if message_type.purpose is Purpose.MARKETING and not draft.postal_address:
-            raise InvalidRequest("postal_address", "a marketing mail must carry one (CAN-SPAM)")
+        if message_type.purpose is Purpose.MARKETING:
+            if not unsubscribe:
+                raise InvalidRequest(
+                    "links.unsubscribe_url", "a marketing mail must carry one (CAN-SPAM, RFC 8058)"
+                )
+            if not draft.postal_address:
+                raise InvalidRequest("postal_address", "a marketing mail must carry one (CAN-SPAM)")
         headers = {}
         if unsubscribe and message_type.urgency is not Urgency.CRITICAL:
             headers["List-Unsubscribe"] = f"<{web_link('links.unsubscribe_url', unsubscribe)}>"

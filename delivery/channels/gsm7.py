@@ -4,9 +4,11 @@ A text in GSM-7 has 160 septets, or 153 per part; one character outside of it ma
 UTF-16 units, or 67 per part. A curly quote out of a word processor doubles the bill.
 """
 
+import re
 import unicodedata
-from dataclasses import dataclass
 from enum import StrEnum
+
+from core.values import value
 
 BASIC = frozenset(
     "@£$¥èéùìòÇ\nØø\rÅåΔ_ΦΓΛΩΠΨΣΘΞÆæßÉ !\"#¤%&'()*+,-./0123456789:;<=>?"
@@ -16,6 +18,8 @@ EXTENSION = frozenset("\f^{}\\[~]|€")
 """Two septets each: an escape and the character, which may not be parted."""
 
 _ALPHABET = BASIC | EXTENSION
+_all_basic = re.compile(f"[{re.escape(''.join(sorted(BASIC)))}]*").fullmatch
+"""Most texts hold nothing else: one pass in C, a third of the price of asking the sets."""
 
 CHEAPER = str.maketrans(
     dict.fromkeys("‘’‚‛′‵`´ʹʻʼˈ‹›", "'")
@@ -51,7 +55,7 @@ class Encoding(StrEnum):
     UCS2 = "UCS-2"
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class SegmentCount:
     """`units` are septets or UTF-16 units; `segments` is what is billed."""
 
@@ -62,7 +66,7 @@ class SegmentCount:
 
 def is_gsm7(text: str) -> bool:
     """True when every character is in the default alphabet or its extension."""
-    return _ALPHABET.issuperset(text)
+    return _all_basic(text) is not None or _ALPHABET.issuperset(text)
 
 
 def cheapest(text: str, room: int) -> str:
@@ -78,12 +82,12 @@ def cheapest(text: str, room: int) -> str:
 
 def segments(text: str) -> SegmentCount:
     """What `text` costs, as Twilio counts it: GSM-7 160/153 septets, UCS-2 70/67 UTF-16 units, no pair parted."""
-    if is_gsm7(text):
-        doubles = 0 if EXTENSION.isdisjoint(text) else sum(map(text.count, EXTENSION))
-        units = len(text) + doubles
-        if units <= 160:
-            return SegmentCount(Encoding.GSM7, units, 1)
-        parts = -(-units // 153) if not doubles else _parts([1 + (c in EXTENSION) for c in text], 153)
+    if _all_basic(text):
+        units = len(text)
+        return SegmentCount(Encoding.GSM7, units, 1 if units <= 160 else -(-units // 153))
+    if _ALPHABET.issuperset(text):
+        units = len(text) + sum(map(text.count, EXTENSION))
+        parts = 1 if units <= 160 else _parts([1 + (c in EXTENSION) for c in text], 153)
         return SegmentCount(Encoding.GSM7, units, parts)
     units = len(text.encode("utf-16-le", errors="surrogatepass")) // 2
     doubles = units - len(text)

@@ -48,9 +48,10 @@ class SmsChannel:
         body = clean(draft.parts["sms.txt"]).strip()
         if not body:
             raise InvalidRequest(message_type.payload, "makes an empty text")
-        footer = FOOTERS.get(draft.language, FOOTERS["en"])
-        if needs_footer(message_type, first_of_programme=draft.first_of_programme) and footer not in body:
-            body = f"{body}\n{footer}"
+        if needs_footer(message_type, first_of_programme=draft.first_of_programme):
+            footer = FOOTERS.get(draft.language, FOOTERS["en"])
+            if footer not in body:
+                body = f"{body}\n{footer}"
         body = cheapest(body, LONGEST_BODY)
         refuse_long(message_type.payload, body)
         return RenderedMessage(

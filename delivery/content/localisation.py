@@ -14,6 +14,7 @@ from typing import Any
 from markupsafe import Markup, escape
 
 from delivery.content.safe_links import link
+from delivery.signed_links import OwnLink
 
 _SAMPLE = Decimal("1234567.89")
 _DEFAULT = "en_US"
@@ -147,6 +148,8 @@ def _share(value: Any, whole: Any = 100) -> int:
 
 
 def _link(value: Any) -> str:
+    if type(value) is OwnLink:
+        return value
     return link("link", str(value))
 
 

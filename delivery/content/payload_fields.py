@@ -12,7 +12,7 @@ from typing import Any
 
 import orjson
 
-from core.errors import InvalidRequest
+from core.errors import InvalidRequest, MissingVariable
 from delivery.content.attachments import attachments_of
 from delivery.content.clean_text import header_value, refuse_broken
 from delivery.content.payload_templates import parsed, text_of
@@ -37,32 +37,44 @@ def check_payload(root: str, payload: Any, fields: Mapping[str, Field]) -> None:
     """InvalidRequest, InvalidTemplate or MissingVariable naming `root.field`, or nothing."""
     if not isinstance(payload, Mapping):
         raise InvalidRequest(root, f"must be an object of names and values, not {type(payload).__name__}")
+    variables: list[str] = []
+    pictured: list[str] = []
     for name, value in payload.items():
-        if not isinstance(name, str) or not _NAME.fullmatch(name):
+        place = f"{root}.{name}"
+        declared = fields.get(name)
+        if declared is not None:
+            _KINDS[declared.kind](value, place, declared)
+            if "content_id" in declared.columns:
+                pictured.append(name)
+        elif name in TEMPLATES:
+            variables += parsed(value, field=place).names
+        elif name == ATTACHMENTS:
+            attachments_of(value, place)
+        elif isinstance(name, str) and _NAME.fullmatch(name):
+            _plain(value, place, None)
+        else:
             raise InvalidRequest(
                 root, f"the name {str(name)[:40]!r} is not allowed: letters, digits and _ only"
             )
-        place = f"{root}.{name}"
-        if name in TEMPLATES:
-            parsed(value, field=place)
-        elif name == ATTACHMENTS:
-            attachments_of(value, place)
-        else:
-            declared = fields.get(name)
-            _KINDS[declared.kind if declared else "plain"](value, place, declared)
     _check_size(root, payload)
-    _check_images(root, payload, fields)
+    if pictured:
+        _check_images(root, payload, pictured)
     if "subject" in payload:
         header_value(f"{root}.subject", payload["subject"])
     if "template" not in payload:
         for name, declared in fields.items():
             if declared.needed and name not in payload:
                 raise InvalidRequest(f"{root}.{name}", "is needed: give it, or a template of your own")
+    for name in variables:
+        if name not in payload and name not in PERSON_NAMES:
+            raise MissingVariable(f"{root}.{name}", "is named by the template but not given")
 
 
 def _check_size(root: str, payload: Mapping[str, Any]) -> None:
+    counted = dict(payload)
+    counted.pop(ATTACHMENTS, None)
     try:
-        size = len(orjson.dumps({k: v for k, v in payload.items() if k != ATTACHMENTS}, default=str))
+        size = len(orjson.dumps(counted, default=str))
     except (TypeError, orjson.JSONEncodeError):
         raise InvalidRequest(
             root, "can't be written as JSON: give texts, numbers, yes/no and dates"
@@ -71,16 +83,15 @@ def _check_size(root: str, payload: Mapping[str, Any]) -> None:
         raise InvalidRequest(root, f"has {size} bytes as JSON; at most {LARGEST_PAYLOAD} are taken")
 
 
-def _check_images(root: str, payload: Mapping[str, Any], fields: Mapping[str, Field]) -> None:
-    """An image that is shown must be attached."""
+def _check_images(root: str, payload: Mapping[str, Any], tables: Sequence[str]) -> None:
+    """An image that is shown by one of the tables must be attached."""
     attached = {item.get("content_id") for item in payload.get(ATTACHMENTS, ())}
-    for name, declared in fields.items():
-        if "content_id" in declared.columns:
-            for number, row in enumerate(payload.get(name, ())):
-                if row["content_id"] not in attached:
-                    raise InvalidRequest(
-                        f"{root}.{name}[{number}].content_id", "no attachment has this content_id"
-                    )
+    for name in tables:
+        for number, row in enumerate(payload[name]):
+            if row["content_id"] not in attached:
+                raise InvalidRequest(
+                    f"{root}.{name}[{number}].content_id", "no attachment has this content_id"
+                )
 
 
 def _plain(value: Any, place: str, _declared: Field | None) -> None:

@@ -13,6 +13,7 @@ from typing import Any
 
 from core.errors import InvalidRequest, InvalidTemplate, MissingVariable
 from delivery.content.clean_text import clean, refuse_broken
+from delivery.signed_links import OwnLink
 
 LONGEST_TEMPLATE = 10_000
 """Characters of one payload template, well above any text that can be sent."""
@@ -21,6 +22,7 @@ _PIECES = re.compile(r"\{\{|\}\}|\{([^{}]*)\}|[{}]")
 _JINJA = re.compile(r"(?<!\{)\{\{(?!\{)[^{}]*\}\}(?!\})")
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,63}")
 _LARGEST_EXPONENT = 18
+_ABSENT = object()
 
 
 class PayloadTemplate:
@@ -37,11 +39,10 @@ class PayloadTemplate:
         pieces = list(self._pieces)
         for place in range(1, len(pieces), 2):
             name = pieces[place]
-            try:
-                value = data[name]
-            except KeyError:
-                raise MissingVariable(f"{field}.{name}", "is named by the template but not given") from None
-            pieces[place] = text_of(value, f"{field}.{name}")
+            value = data.get(name, _ABSENT)
+            if value is _ABSENT:
+                raise MissingVariable(f"{field}.{name}", "is named by the template but not given")
+            pieces[place] = clean(value) if type(value) is str else text_of(value, f"{field}.{name}")
         return "".join(pieces)
 
 
@@ -133,5 +134,6 @@ _WRITERS: Mapping[type, Callable[[Any], str]] = {
     Decimal: _decimal,
     bool: _yes_no,
     date: date.isoformat,
+    OwnLink: str,
 }
 """Exact types: a subclass (a datetime without its zone, an enum, a lazy string) is for the caller to spell out."""

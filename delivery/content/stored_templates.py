@@ -19,9 +19,11 @@ from delivery.content.localisation import localisation
 from delivery.content.sandboxed_jinja import LONGEST_SOURCE, Environment, StoredPart
 
 FOLDER = Path(__file__).parents[1] / "templates"
+BRAND = "MINGUS"
 _LAYOUT = "layout/v1"
 _CONTENT = "{# content #}"
 _PREHEADER = "{# preheader #}"
+_BRAND = "{# brand #}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +90,7 @@ def compiled(template: StoredTemplate, part: str, locale: str) -> StoredPart:
         source = " ".join(sources[part].split())
     elif part.startswith("email."):
         layout = dict(_layout(template.language).sources)
-        source = layout[part].replace(_CONTENT, sources[part])
+        source = layout[part].replace(_BRAND, BRAND).replace(_CONTENT, sources[part])
         source = source.replace(_PREHEADER, sources.get("preheader.txt", "").strip())
         if part.endswith(".html"):
             source = prepare(source, name, css=_style())

@@ -111,6 +111,16 @@ def test_lists_and_tables_of_a_report_are_checked_to_the_last_cell(given_fields,
     assert refused.value.field == field
 
 
+@pytest.mark.parametrize("name", ["payment_reminder", "monthly_report"])
+@pytest.mark.parametrize("variable", ["template", "subject", "attachments"])
+def test_a_payloads_template_may_not_name_what_is_no_variable(name, variable):
+    row = message_type(name)
+    with pytest.raises(InvalidRequest):
+        validate_payload(
+            row, {**row.example, "subject": "Hi", "attachments": [], "template": f"{{{variable}}}"}
+        )
+
+
 def test_a_report_with_an_attached_chart_passes():
     chart = {
         "filename": "spending.png",
