@@ -15,7 +15,7 @@ from sqlalchemy import Connection
 from core.ids import read_id
 from core.sealing import unseal
 from core.values import value
-from core.vocabulary import Channel, ConsentLevel, LawfulBasis, Purpose, Urgency
+from core.vocabulary import Channel, ConsentLevel, Purpose, Urgency
 from delivery import budgets
 from delivery.asking import Known, ask, clock, instant, octets
 from delivery.catalog import MessageType, message_type
@@ -32,7 +32,6 @@ DAY, WEEK = timedelta(days=1), timedelta(days=7)
 CHANNEL_OF = {str(each): each for each in Channel}
 _PURPOSE_OF = {str(each): each for each in Purpose}
 _LEVEL_OF = {str(each): each for each in ConsentLevel}
-_BASIS_OF = {str(each): each for each in LawfulBasis}
 
 
 @value(frozen=True, slots=True, kw_only=True)
@@ -164,21 +163,17 @@ def _facts(known: Known, now: datetime) -> Facts:
         },
         budgets=budgets.standings(now),
         recent_in_category=week,
-        sent_7d={key: len(instants) for key, instants in week.items()},
         recent_sends=recent,
-        sent_24h={key: len(instants) for key, instants in recent.items()},
     )  # fmt: skip
 
 
 def _consents(known: Known) -> dict[tuple[str, Channel, Purpose], ConsentState]:
     return {
         (row["user_id"], CHANNEL_OF[row["channel"]], _PURPOSE_OF[row["purpose"]]): ConsentState(
-            consent_id=read_id(row["id"]),
+            consent_id=row["id"],
             granted=row["action"] == "grant",
             level=_LEVEL_OF[row["level"]],
-            lawful_basis=_BASIS_OF[row["lawful_basis"]],
             confirmed=row["confirmed"],
-            at=datetime.fromisoformat(row["at"]),
         )
         for row in known["consents"]
     }

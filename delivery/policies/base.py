@@ -13,7 +13,7 @@ from typing import Any
 from uuid import UUID
 
 from core.values import value
-from core.vocabulary import Category, Channel, ConsentLevel, LawfulBasis, Purpose
+from core.vocabulary import Category, Channel, ConsentLevel, Purpose
 from delivery.budgets import Standing
 from delivery.catalog import MessageType
 
@@ -88,14 +88,13 @@ class Candidate:
 
 @value(frozen=True, slots=True, kw_only=True)
 class ConsentState:
-    """The current state of user × channel × purpose, derived from the ledger; `consent_id` is the deciding row."""
+    """The current state of user × channel × purpose, derived from the ledger."""
 
-    consent_id: UUID
+    consent_id: str
+    """The deciding row, as evidence names it."""
     granted: bool
     level: ConsentLevel
-    lawful_basis: LawfulBasis
     confirmed: bool
-    at: datetime
 
 
 @value(frozen=True, slots=True, kw_only=True)
@@ -136,10 +135,6 @@ class Facts:
     preferences: Mapping[tuple[str, Category, Channel], PreferenceFacts]
     suppressed: Mapping[tuple[Channel, bytes], str]
     """(channel, address index) → reason, for suppressions in force."""
-    sent_24h: Mapping[tuple[str, str], int] = field(default_factory=dict)
-    """(user, message type) → messages handed over in the last 24 hours."""
-    sent_7d: Mapping[tuple[str, Category], int] = field(default_factory=dict)
-    """(user, category) → messages handed over in the last 7 days."""
     recent_sends: Mapping[tuple[str, str], Sequence[datetime]] = field(default_factory=dict)
     """(user, message type) → instants of the sends in the last 24 h, oldest first: when a slot is free again."""
     recent_in_category: Mapping[tuple[str, Category], Sequence[datetime]] = field(default_factory=dict)
