@@ -54,7 +54,7 @@ class Verdict:
 ALLOW = Verdict(VerdictKind.ALLOW)
 
 
-@value(frozen=True, slots=True, kw_only=True)
+@value(frozen=True, slots=True)
 class Candidate:
     """One notification on one channel, about to be sent if nobody objects."""
 
@@ -62,7 +62,6 @@ class Candidate:
     user_id: str
     type: MessageType
     channel: Channel
-    created_at: datetime
     expires_at: datetime
     address_index: bytes | None = None
     """Blind index of the contact point's address; None when the user has no contact point on this channel."""

@@ -42,7 +42,7 @@ def message(
         "address_index": to.encode(),
         "expires_at": created_at + row.lifetime,
     }
-    return Candidate(user_id=to, type=row, channel=channel, created_at=created_at, **given | facts)
+    return Candidate(user_id=to, type=row, channel=channel, **given | facts)
 
 
 def consent(name: str = "maya", **changes: Any) -> ConsentState:
