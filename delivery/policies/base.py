@@ -85,7 +85,7 @@ class Candidate:
     """The provider's pace in units (SMS segments, mails) per minute across all workers; 0 means unpaced."""
 
 
-@value(frozen=True, slots=True, kw_only=True)
+@value(frozen=True, slots=True)
 class ConsentState:
     """The current state of user × channel × purpose, derived from the ledger."""
 
@@ -96,7 +96,7 @@ class ConsentState:
     confirmed: bool
 
 
-@value(frozen=True, slots=True, kw_only=True)
+@value(frozen=True, slots=True)
 class UserFacts:
     """What policies may know about a person."""
 
@@ -112,7 +112,7 @@ class UserFacts:
     erased: bool = False
 
 
-@value(frozen=True, slots=True, kw_only=True)
+@value(frozen=True, slots=True)
 class PreferenceFacts:
     """A person's wish for one category on one channel."""
 
