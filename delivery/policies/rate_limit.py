@@ -40,13 +40,14 @@ def spending(spend: Spender) -> Policy:
 def _request(candidate: Candidate, now: datetime) -> TokenRequest:
     limit = _type_bucket(candidate.type.name, candidate.channel, candidate.type.limits[candidate.channel])
     pace = candidate.provider_units_per_minute
+    tokens = [(limit, 1)]
+    if candidate.provider and pace:
+        tokens.append((_provider_bucket(candidate.provider, pace), max(1, candidate.units)))
     return TokenRequest(
-        holder=candidate.notification_id.hex,
-        tokens=((limit, 1), (_provider_bucket(candidate.provider, pace), max(1, candidate.units)))
-        if candidate.provider and pace
-        else ((limit, 1),),
-        urgent=candidate.type.urgency is Urgency.CRITICAL,
-        before=(candidate.expires_at - now).total_seconds(),
+        candidate.notification_id.hex,
+        tokens,
+        (candidate.expires_at - now).total_seconds(),
+        candidate.type.urgency is Urgency.CRITICAL,
     )
 
 
