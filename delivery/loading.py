@@ -13,7 +13,7 @@ import orjson
 from sqlalchemy import Connection
 
 from core.ids import read_id
-from core.sealing import unseal
+from core.sealing import unseal, unseal_bytes
 from core.values import value
 from core.vocabulary import Category, Channel, ConsentLevel, Purpose, Urgency
 from delivery import budgets
@@ -38,7 +38,7 @@ _LEVEL_OF = {str(each): each for each in ConsentLevel}
 class ContactPoint:
     """A user's primary address on one channel; unsealed only for a message that is really sent."""
 
-    id: UUID
+    row_id: str
     channel: Channel
     address_sealed: bytes
     address_index: bytes
@@ -47,9 +47,14 @@ class ContactPoint:
     zones: tuple[str, ...]
     domain: str
 
+    @property
+    def id(self) -> UUID:
+        """The contact point's id; as text, which its address is sealed with, it is `row_id`."""
+        return read_id(self.row_id)
+
     def address(self) -> str:
         """The plain address."""
-        return unseal(self.address_sealed, place=ADDRESS_PLACE, row=self.id)
+        return unseal(self.address_sealed, place=ADDRESS_PLACE, row=self.row_id)
 
 
 @value(frozen=True, slots=True)
@@ -100,7 +105,7 @@ def load(connection: Connection, claimed: Sequence[Claimed], now: datetime) -> B
         Work(
             each,
             message_type(each.message_type),
-            orjson.loads(unseal(each.payload_sealed, place=PAYLOAD_PLACE, row=each.id)),
+            orjson.loads(unseal_bytes(each.payload_sealed, place=PAYLOAD_PLACE, row=each.id)),
         )
         for each in claimed
     ]
@@ -121,7 +126,7 @@ def load(connection: Connection, claimed: Sequence[Claimed], now: datetime) -> B
         work=work,
         facts=_facts(known, now),
         contact_points=_contact_points(known),
-        names_sealed={user_id: octets(sealed) for user_id, *_, sealed in known["people"] if sealed},
+        names_sealed={row[0]: octets(row[-1]) for row in known["people"] if row[-1]},
         past=_past(known),
         texted={(user_id, name) for user_id, name in known["texted"]},
     )
@@ -194,11 +199,11 @@ def _people(known: Known) -> dict[str, UserFacts]:
 def _contact_points(known: Known) -> dict[tuple[str, Channel], ContactPoint]:
     return {
         (user_id, CHANNEL_OF[channel]): ContactPoint(
-            read_id(point_id), CHANNEL_OF[channel], octets(address_sealed), octets(address_index), country, region,
+            row_id, CHANNEL_OF[channel], octets(address_sealed), octets(address_index), country, region,
             tuple(filter(None, zones.split(","))) if zones else (), domain,
         )
         for (
-            user_id, channel, point_id, address_sealed, address_index, country, region, zones, domain,
+            user_id, channel, row_id, address_sealed, address_index, country, region, zones, domain,
         ) in known["points"]
     }  # fmt: skip
 

@@ -68,9 +68,10 @@ class _Book:
 
     def daily(self, user: str, type_name: str) -> list[datetime]:
         key = (user, type_name)
-        if key not in self.slots:
-            self.slots[key] = self._since(DAY, self.facts.recent_sends.get(key, ()))
-        return self.slots[key]
+        slots = self.slots.get(key)
+        if slots is None:
+            slots = self.slots[key] = self._since(DAY, self.facts.recent_sends.get(key, ()))
+        return slots
 
     def weekly(self, user: str, category: Category) -> list[datetime]:
         key = (user, category, "week")
