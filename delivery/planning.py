@@ -137,8 +137,10 @@ def make_plan(
 
 
 def _search(work: Work, batch: Batch, avoid: Mapping[UUID, AbstractSet[Route]]) -> _Search:
-    past = batch.past.get(work.id, ())
-    return _Search(work, past, avoid.get(work.id, _NO_ROUTES), routing.open_channels(work.type, past))
+    # Both are empty for most batches, and a UUID's hash is Python: it is taken only where there is something to find.
+    past = batch.past.get(work.id, ()) if batch.past else ()
+    failed = avoid.get(work.id, _NO_ROUTES) if avoid else _NO_ROUTES
+    return _Search(work, past, failed, routing.open_channels(work.type, past))
 
 
 def _next_channel(search: _Search, given: _Given) -> tuple[Route, ContactPoint] | None:

@@ -69,6 +69,6 @@ def judge(candidates: Sequence[Candidate], facts: Facts, now: datetime, spend: S
                 evidence[place]["policy"] = name
                 decided[place] = Verdict(verdict.kind, verdict.reason, verdict.until, evidence[place])
     return [
-        decided.get(place) or Verdict(VerdictKind.ALLOW, evidence=found)
+        decided.get(place) or Verdict(VerdictKind.ALLOW, "", None, found)
         for place, found in enumerate(evidence)
     ]

@@ -87,7 +87,7 @@ class _Book:
         return self.slots[key]
 
     def _since(self, period: timedelta, sends: Sequence[datetime]) -> list[datetime]:
-        return sorted([at for at in sends if at > self.now - period])
+        return sorted([at for at in sends if at > self.now - period]) if sends else []
 
 
 def _check(candidate: Candidate, facts: Facts, book: _Book, now: datetime) -> Verdict:
