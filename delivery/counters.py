@@ -88,18 +88,8 @@ def count_after_commit(connection: Connection, events: Sequence[Countable], *, x
 
 def count(events: Sequence[Countable], *, xid: int) -> None:
     """Add committed events to the totals; without Redis they are left to `rebuild`."""
-    days: dict[date, Counter[tuple[int, str]]] = defaultdict(Counter)
-    for each in events:
-        if each.kind == "sent" and each.price is None:
-            continue
-        sums = days[each.at.astimezone(UTC).date()]
-        sums[1, f"{each.message_type}:{each.channel}:{each.kind}"] += 1
-        if each.price:
-            micro = _micro(each.price)
-            for place, name in ((2, each.message_type), (3, each.channel), (4, each.user_id or "")):
-                sums[place, name] += micro
     try:
-        for day, sums in days.items():
+        for day, sums in _sums_by_day(events).items():
             payload = orjson.dumps([[place, name, amount] for (place, name), amount in sums.items()])
             script(_SCRIPT)(keys=_keys(day), args=["count", _ttl(), xid, payload])
     except REDIS_AWAY:
@@ -144,6 +134,25 @@ def spent_by_channel(days: Sequence[date]) -> dict[date, dict[str, Decimal] | No
         answers = pipeline.execute()
     found = zip(answers[::2], answers[1::2], strict=True)
     return {day: _usd(costs) if whole else None for day, (whole, costs) in zip(days, found, strict=True)}
+
+
+def _sums_by_day(events: Sequence[Countable]) -> dict[date, Counter[tuple[int, str]]]:
+    """Day → (place of the hash, its field) → by how much. A batch's events differ in little else than their people."""
+    sums: dict[date, Counter[tuple[int, str]]] = defaultdict(Counter)
+    days = {at: at.astimezone(UTC).date() for at in {each.at for each in events}}
+    alike = Counter((each.at, each.message_type, each.channel, each.kind, each.price) for each in events)
+    for (at, message_type, channel, kind, price), number in alike.items():
+        if kind == "sent" and price is None:
+            continue
+        of_day = sums[days[at]]
+        of_day[1, f"{message_type}:{channel}:{kind}"] += number
+        if price:
+            of_day[2, message_type] += number * _micro(price)
+            of_day[3, channel] += number * _micro(price)
+    for each in events:
+        if each.price:
+            sums[days[each.at]][4, each.user_id or ""] += _micro(each.price)
+    return sums
 
 
 def _rebuild(connection: Connection, day: date) -> bool:

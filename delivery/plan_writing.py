@@ -24,6 +24,8 @@ def write_plan(
     now: datetime,
 ) -> dict[UUID, tuple[State, str]]:
     """Move all that will not be sent now; id → (state, reason). `broken` are those whose content can't be rendered."""
+    if len(plan.send) == len(batch.work) and not broken:
+        return {}
     drafts, unreadable = digests.made_of(batch, plan.gather, now)
     broken = [*broken, *unreadable]
     lost = {work.id for work, _ in unreadable}

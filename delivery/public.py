@@ -12,12 +12,12 @@ from core.ids import new_id
 from core.statements import rows
 from core.vocabulary import Channel, EventKind
 from delivery import costs, ledger
+from delivery.candidates import candidate_for
 from delivery.catalog import message_type as catalog_row
 from delivery.content import substitute
 from delivery.ledger import Fact
 from delivery.loading import NAME_PLACE, load_facts
 from delivery.messages import DeliveryEvent
-from delivery.planning import candidate_for
 from delivery.policies import judge
 from delivery.policies.base import VerdictKind
 from delivery.receipts import apply_waiting, receive

@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Mapping
 
 TOLD_AFTER_SECONDS = 1.0
-TOLD_FROM = 50
+TOLD_FROM = 1000
 
 
 class Tally:

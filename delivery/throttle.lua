@@ -35,7 +35,8 @@ local function opened(index, bucket)
     b.owed[class] = b.owed[class] - cost
     redis.call('ZREM', b.book, member)
   end
-  if redis.call('EXISTS', b.book) == 0 then b.owed = {u = 0, n = 0} end
+  b.awaited = redis.call('EXISTS', b.book) == 1
+  if not b.awaited then b.owed = {u = 0, n = 0} end
   return b
 end
 
@@ -51,7 +52,7 @@ end
 local function pace(b, class) return b.window * 61 / 60 / b.room[class] end
 
 local function earliest(b, token)
-  local slot = redis.call('ZSCORE', b.book, token.member)
+  local slot = b.awaited and redis.call('ZSCORE', b.book, token.member)
   token.held = slot and true or false
   if slot then
     slot = tonumber(slot)
@@ -84,6 +85,7 @@ end
 
 local function reserve(b, token, slot)
   redis.call('ZADD', b.book, whole(slot), token.member)
+  b.awaited = true
   if not token.held then b.owed[token.class] = b.owed[token.class] + token.cost end
   b.finish[token.class] = math.max(b.finish[token.class], slot + token.cost * pace(b, token.class))
   b.dirty = true

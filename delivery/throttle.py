@@ -44,7 +44,7 @@ class Bucket:
             raise ValueError(f"bucket {self.key}: limit ≥ 1, 0 ≤ reserve < limit and seconds > 0 are needed")
 
 
-@value(frozen=True, slots=True, kw_only=True)
+@value(frozen=True, slots=True)
 class TokenRequest:
     """Tokens that `holder` (a notification's id) needs, all or none, within `before` seconds from now.
 
@@ -54,8 +54,8 @@ class TokenRequest:
 
     holder: str
     tokens: Sequence[tuple[Bucket, int]]
-    urgent: bool = False
     before: float
+    urgent: bool = False
 
 
 @value(frozen=True, slots=True)
@@ -68,6 +68,8 @@ class TokenAnswer:
     wait: float | None
     redis_away: bool = False
 
+
+SPENT = TokenAnswer(0.0)
 
 Spender = Callable[[Sequence[TokenRequest]], Sequence[TokenAnswer]]
 
@@ -113,20 +115,21 @@ def _report_outage() -> None:
 
 
 def _spend(requests: Sequence[TokenRequest], at: float | None) -> list[TokenAnswer]:
-    buckets: dict[Bucket, int] = {}
+    buckets = {bucket.key: bucket for one in requests for bucket, _ in one.tokens}
+    numbers = {key: number for number, key in enumerate(buckets, start=1)}
     asked = [
         (
             one.holder,
             "u" if one.urgent else "n",
             int(one.before * 1e6),
-            [(buckets.setdefault(bucket, len(buckets) + 1), cost) for bucket, cost in one.tokens],
+            [(numbers[bucket.key], cost) for bucket, cost in one.tokens],
         )
         for one in requests
     ]
-    keys = [f"{KEY_PREFIX}{bucket.key}:{part}" for bucket in buckets for part in ("grants", "book", "line")]
-    limits = [(bucket.limit, bucket.reserve, int(bucket.seconds * 1e6)) for bucket in buckets]
+    keys = [f"{KEY_PREFIX}{key}:{part}" for key in buckets for part in ("grants", "book", "line")]
+    limits = [(bucket.limit, bucket.reserve, int(bucket.seconds * 1e6)) for bucket in buckets.values()]
     now = "" if at is None else str(round(at * 1e6))
     waits = script(SCRIPT)(
         keys=keys, args=[now, orjson.dumps({"buckets": limits, "requests": asked})], client=client()
     )
-    return [TokenAnswer(None if wait < 0 else wait / 1e6) for wait in waits]
+    return [SPENT if wait == 0 else TokenAnswer(None if wait < 0 else wait / 1e6) for wait in waits]

@@ -6,6 +6,7 @@ spends tokens only on what is really about to be sent.
 
 from collections.abc import Callable, Sequence
 from datetime import datetime
+from typing import Any
 
 from delivery.policies import (
     budget,
@@ -50,22 +51,24 @@ def judge(candidates: Sequence[Candidate], facts: Facts, now: datetime, spend: S
     """One verdict per candidate, in their order; the evidence holds `rules`, what each policy found, and `policy`
     for the one that objected.
     """
-    evidence = [{"rules": RULES_VERSION} for _ in candidates]
-    decided: list[Verdict | None] = [None] * len(candidates)
+    evidence: list[dict[str, Any]] = [{"rules": RULES_VERSION} for _ in candidates]
+    decided: dict[int, Verdict] = {}
+    places: Sequence[int] = range(len(candidates))
+    asked = candidates
     for name, check in (*ORDER, *((name, spending(spend)) for name, spending in SPENDING)):
-        open_ones = [index for index, verdict in enumerate(decided) if verdict is None]
-        if not open_ones:
+        if len(asked) + len(decided) > len(candidates):  # the policy before has objected to some
+            places = [place for place in places if place not in decided]
+            asked = [candidates[place] for place in places]
+        if not asked:
             break
-        for index, verdict in zip(
-            open_ones, check([candidates[index] for index in open_ones], facts, now), strict=True
-        ):
+        for place, verdict in zip(places, check(asked, facts, now), strict=True):
             if verdict is ALLOW:  # most are, and have nothing to tell
                 continue
-            evidence[index] |= verdict.evidence
+            evidence[place].update(verdict.evidence)
             if verdict.kind is not VerdictKind.ALLOW:
-                evidence[index]["policy"] = name
-                decided[index] = Verdict(verdict.kind, verdict.reason, verdict.until, evidence[index])
+                evidence[place]["policy"] = name
+                decided[place] = Verdict(verdict.kind, verdict.reason, verdict.until, evidence[place])
     return [
-        verdict if verdict is not None else Verdict.allow(**evidence[index])
-        for index, verdict in enumerate(decided)
+        decided.get(place) or Verdict(VerdictKind.ALLOW, "", None, found)
+        for place, found in enumerate(evidence)
     ]

@@ -13,7 +13,7 @@ from typing import Any
 from uuid import UUID
 
 from core.values import value
-from core.vocabulary import Category, Channel, ConsentLevel, LawfulBasis, Purpose
+from core.vocabulary import Category, Channel, ConsentLevel, Purpose
 from delivery.budgets import Standing
 from delivery.catalog import MessageType
 
@@ -54,7 +54,7 @@ class Verdict:
 ALLOW = Verdict(VerdictKind.ALLOW)
 
 
-@value(frozen=True, slots=True, kw_only=True)
+@value(frozen=True, slots=True)
 class Candidate:
     """One notification on one channel, about to be sent if nobody objects."""
 
@@ -62,7 +62,6 @@ class Candidate:
     user_id: str
     type: MessageType
     channel: Channel
-    created_at: datetime
     expires_at: datetime
     address_index: bytes | None = None
     """Blind index of the contact point's address; None when the user has no contact point on this channel."""
@@ -86,19 +85,18 @@ class Candidate:
     """The provider's pace in units (SMS segments, mails) per minute across all workers; 0 means unpaced."""
 
 
-@value(frozen=True, slots=True, kw_only=True)
+@value(frozen=True, slots=True)
 class ConsentState:
-    """The current state of user × channel × purpose, derived from the ledger; `consent_id` is the deciding row."""
+    """The current state of user × channel × purpose, derived from the ledger."""
 
-    consent_id: UUID
+    consent_id: str
+    """The deciding row, as evidence names it."""
     granted: bool
     level: ConsentLevel
-    lawful_basis: LawfulBasis
     confirmed: bool
-    at: datetime
 
 
-@value(frozen=True, slots=True, kw_only=True)
+@value(frozen=True, slots=True)
 class UserFacts:
     """What policies may know about a person."""
 
@@ -114,7 +112,7 @@ class UserFacts:
     erased: bool = False
 
 
-@value(frozen=True, slots=True, kw_only=True)
+@value(frozen=True, slots=True)
 class PreferenceFacts:
     """A person's wish for one category on one channel."""
 
@@ -136,10 +134,6 @@ class Facts:
     preferences: Mapping[tuple[str, Category, Channel], PreferenceFacts]
     suppressed: Mapping[tuple[Channel, bytes], str]
     """(channel, address index) → reason, for suppressions in force."""
-    sent_24h: Mapping[tuple[str, str], int] = field(default_factory=dict)
-    """(user, message type) → messages handed over in the last 24 hours."""
-    sent_7d: Mapping[tuple[str, Category], int] = field(default_factory=dict)
-    """(user, category) → messages handed over in the last 7 days."""
     recent_sends: Mapping[tuple[str, str], Sequence[datetime]] = field(default_factory=dict)
     """(user, message type) → instants of the sends in the last 24 h, oldest first: when a slot is free again."""
     recent_in_category: Mapping[tuple[str, Category], Sequence[datetime]] = field(default_factory=dict)

@@ -39,7 +39,7 @@ def _check(candidate: Candidate, facts: Facts) -> Verdict:
         return Verdict.skip(Reason.USER_ERASED)
     state = facts.consents.get((candidate.user_id, candidate.channel, candidate.type.purpose))
     if state is not None and not state.granted:
-        return Verdict.skip(Reason.CONSENT_WITHDRAWN, consent_id=str(state.consent_id))
+        return Verdict.skip(Reason.CONSENT_WITHDRAWN, consent_id=state.consent_id)
     return RULES.get(candidate.channel, _lawful_basis)(candidate, state)
 
 
@@ -50,23 +50,24 @@ def _tcpa(candidate: Candidate, state: ConsentState | None) -> Verdict:
     if STRENGTH[state.level] < STRENGTH[needed]:
         return Verdict.skip(
             Reason.CONSENT_LEVEL_TOO_LOW,
-            consent_id=str(state.consent_id),
+            consent_id=state.consent_id,
             has=state.level.value,
             needs=needed.value,
         )
-    return Verdict.allow(consent_id=str(state.consent_id), consent_level=state.level.value)
+    return Verdict.allow(consent_id=state.consent_id, consent_level=str(state.level))
 
 
 def _lawful_basis(candidate: Candidate, state: ConsentState | None) -> Verdict:
     basis = candidate.type.lawful_basis
     if basis is not LawfulBasis.CONSENT:
-        evidence = {"consent_id": str(state.consent_id)} if state is not None else {}
-        return Verdict.allow(lawful_basis=basis.value, **evidence)
+        if state is None:
+            return Verdict.allow(lawful_basis=str(basis))
+        return Verdict.allow(lawful_basis=str(basis), consent_id=state.consent_id)
     if state is None:
         return Verdict.skip(Reason.NO_CONSENT, needs=basis.value)
     if candidate.type.purpose in DOUBLE_OPT_IN and not state.confirmed:
-        return Verdict.skip(Reason.CONSENT_NOT_CONFIRMED, consent_id=str(state.consent_id))
-    return Verdict.allow(consent_id=str(state.consent_id), lawful_basis=basis.value)
+        return Verdict.skip(Reason.CONSENT_NOT_CONFIRMED, consent_id=state.consent_id)
+    return Verdict.allow(consent_id=state.consent_id, lawful_basis=basis.value)
 
 
 RULES: Mapping[Channel, Callable[[Candidate, ConsentState | None], Verdict]] = {Channel.SMS: _tcpa}

@@ -13,9 +13,10 @@ from delivery.policies.reasons import Reason
 
 def check(candidates: Sequence[Candidate], facts: Facts, now: datetime) -> list[Verdict]:  # noqa: ARG001  every policy takes the same
     """Skip texts to countries that are not served; no urgency is above this."""
+    served = {where: pumping.serves(*where) for where in {(one.channel, one.country) for one in candidates}}
     return [
         ALLOW
-        if pumping.serves(one.channel, one.country)
+        if served[one.channel, one.country]
         else Verdict.skip(Reason.COUNTRY_NOT_SERVED, country=one.country)
         for one in candidates
     ]

@@ -30,6 +30,8 @@ MOST: Mapping[Channel, int] = {Channel.SMS: 5, Channel.EMAIL: 25}
 def check(candidates: Sequence[Candidate], facts: Facts, now: datetime) -> list[Verdict]:
     """Defer what waits to be gathered, skip what goes into a digest; the evidence names the digest's key."""
     verdicts = [ALLOW] * len(candidates)
+    if not any(wish.digest for wish in facts.preferences.values()):
+        return verdicts
     together: dict[tuple[str, Category, Channel], list[int]] = defaultdict(list)
     for place, one in enumerate(candidates):
         wish = facts.preferences.get((one.user_id, one.type.category, one.channel))

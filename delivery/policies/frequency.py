@@ -9,7 +9,6 @@ from bisect import insort
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from operator import itemgetter
 
 from core.values import value
 from core.vocabulary import Category, Channel, Urgency
@@ -69,16 +68,15 @@ class _Book:
 
     def daily(self, user: str, type_name: str) -> list[datetime]:
         key = (user, type_name)
-        if key not in self.slots:
-            known = self.facts.recent_sends.get(key, ())
-            self.slots[key] = self._filled(known, self.facts.sent_24h.get(key, 0), DAY)
-        return self.slots[key]
+        slots = self.slots.get(key)
+        if slots is None:
+            slots = self.slots[key] = self._since(DAY, self.facts.recent_sends.get(key, ()))
+        return slots
 
     def weekly(self, user: str, category: Category) -> list[datetime]:
         key = (user, category, "week")
         if key not in self.slots:
-            known = self.facts.recent_in_category.get((user, category), ())
-            self.slots[key] = self._filled(known, self.facts.sent_7d.get((user, category), 0), WEEK)
+            self.slots[key] = self._since(WEEK, self.facts.recent_in_category.get((user, category), ()))
         return self.slots[key]
 
     def subject(self, user: str, category: Category) -> list[datetime]:
@@ -88,18 +86,19 @@ class _Book:
             self.slots[key] = sorted(at for name in types for at in self.daily(user, name))
         return self.slots[key]
 
-    def _filled(self, known: Sequence[datetime], count: int, period: timedelta) -> list[datetime]:
-        """The known instants in the period; sends that were only counted are taken as late as they can have been."""
-        recent = sorted(at for at in known if at > self.now - period)
-        latest = recent[0] if recent else self.now
-        return [latest] * (count - len(recent)) + recent
+    def _since(self, period: timedelta, sends: Sequence[datetime]) -> list[datetime]:
+        return sorted([at for at in sends if at > self.now - period]) if sends else []
 
 
 def _check(candidate: Candidate, facts: Facts, book: _Book, now: datetime) -> Verdict:
     caps = _caps(candidate, facts, book)
-    if any(cap.count <= 0 for cap in caps):
-        return Verdict.skip(Reason.CAP_IS_ZERO)
-    until, tightest = max(((cap.free_at(now), cap) for cap in caps), key=itemgetter(0))
+    until, tightest = now, caps[0]
+    for cap in caps:
+        if cap.count <= 0:
+            return Verdict.skip(Reason.CAP_IS_ZERO)
+        free_at = cap.free_at(now)
+        if free_at > until:
+            until, tightest = free_at, cap
     if until >= candidate.expires_at:
         return Verdict.skip(Reason.CAPPED_PAST_EXPIRY, cap=tightest.reason.value, count=tightest.count)
     for cap in caps:

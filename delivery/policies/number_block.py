@@ -19,7 +19,9 @@ def spending(spend: Spender) -> Policy:
 
     def check(candidates: Sequence[Candidate], facts: Facts, now: datetime) -> list[Verdict]:  # noqa: ARG001  every policy takes the same
         paced = [one for one in candidates if one.block]
-        answers = iter(spend([_request(one) for one in paced]) if paced else ())
+        if not paced:
+            return [ALLOW] * len(candidates)
+        answers = iter(spend([_request(one) for one in paced]))
         return [_verdict(one, next(answers)) if one.block else ALLOW for one in candidates]
 
     return check

@@ -4,8 +4,8 @@ The profile's time zone comes first, then the state of the address, then the num
 or states stay possible, an hour must be permitted in all of them.
 """
 
-from dataclasses import dataclass
 from functools import lru_cache
+from typing import NamedTuple
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from delivery.policies.base import Candidate, UserFacts
@@ -15,48 +15,43 @@ from delivery.policies.states import SAME_CLOCK, STATE_ZONES, ZONES_OF_THE_FIFTY
 FEDERAL, ELSEWHERE = "US", "*"
 
 
-@dataclass(frozen=True, slots=True)
-class Place:
+class Place(NamedTuple):
     """Every (zone, law) under which an instant must be permitted, and what that knowledge stands on."""
 
     zones: tuple[str, ...]
     clauses: tuple[tuple[str, str], ...]
     basis: str
-
-    @property
-    def laws(self) -> tuple[str, ...]:
-        """The jurisdictions that apply, each once."""
-        return tuple(dict.fromkeys(law for _, law in self.clauses))
+    laws: tuple[str, ...]
+    """The jurisdictions that apply, each once."""
 
 
 def place_of(candidate: Candidate, user: UserFacts) -> Place:
     """The recipient's possible whereabouts, best evidence first."""
     return _place(
-        user.time_zone or "",
-        user.state.upper(),
-        (user.country or candidate.country).upper(),
-        candidate.region.upper(),
-        candidate.zones,
+        user.time_zone, user.state, user.country or candidate.country, candidate.region, candidate.zones
     )
 
 
 @lru_cache(maxsize=8192)
-def _place(time_zone: str, state: str, country: str, region: str, prefix_zones: tuple[str, ...]) -> Place:
+def _place(
+    time_zone: str | None, state: str, country: str, region: str, prefix_zones: tuple[str, ...]
+) -> Place:
+    state, country, region = state.upper(), country.upper(), region.upper()
     prefix_zones = tuple(zone for zone in prefix_zones if zone_exists(zone))
     here = state or region
     zones, basis = _zones(time_zone, here, prefix_zones, by_address=bool(state))
     if not here and country not in ("", FEDERAL):
         law = country if country in rules() else ELSEWHERE
-        return Place(zones, tuple((zone, law) for zone in zones), basis)
+        return Place(zones, tuple((zone, law) for zone in zones), basis, (law,))
     clauses = [(zone, FEDERAL) for zone in zones]
     clauses += [
         (zone, law) for zone in zones for law in ((here,) if here else _laws_around(zone)) if law in rules()
     ]
-    return Place(zones, tuple(clauses), basis)
+    return Place(zones, tuple(clauses), basis, tuple(dict.fromkeys(law for _, law in clauses)))
 
 
 def _zones(
-    time_zone: str, state: str, prefix_zones: tuple[str, ...], *, by_address: bool
+    time_zone: str | None, state: str, prefix_zones: tuple[str, ...], *, by_address: bool
 ) -> tuple[tuple[str, ...], str]:
     if time_zone and zone_exists(time_zone):
         return (time_zone,), "profile"

@@ -9,38 +9,41 @@ from datetime import datetime
 
 from core.vocabulary import Channel, Urgency
 from delivery.policies.base import ALLOW, Candidate, Facts, UserFacts, Verdict
-from delivery.policies.places import place_of
+from delivery.policies.places import Place, place_of
 from delivery.policies.reasons import Reason
-from delivery.policies.windows import LawHours, Layer, WallHours, next_opening, outside, spread
+from delivery.policies.windows import Interval, LawHours, Layer, WallHours, next_opening, outside, spread
 
 
 def check(candidates: Sequence[Candidate], facts: Facts, now: datetime) -> list[Verdict]:
     """Defer what comes in quiet hours to the next permitted instant, spread by jitter; skip what expires first."""
-    return [_check(one, facts.users[one.user_id], now) for one in candidates]
+    verdicts = []
+    openings: dict[tuple[Layer, ...], Interval | None] = {}
+    for one in candidates:
+        user = facts.users[one.user_id]
+        layers = layers_for(one, user)
+        if not layers:
+            verdicts.append(ALLOW)
+            continue
+        if layers not in openings:
+            openings[layers] = next_opening(layers, now)
+        verdicts.append(_verdict(one, place_of(one, user), openings[layers], now))
+    return verdicts
 
 
 def layers_for(candidate: Candidate, user: UserFacts) -> tuple[Layer, ...]:
     """The hours that bind this candidate; empty when none do."""
     if candidate.type.urgency is Urgency.CRITICAL:
         return ()
-    by_law = candidate.channel is Channel.SMS and candidate.type.window
-    by_wish = user.quiet_from is not None and user.quiet_until is not None
-    if not by_law and not by_wish:
-        return ()
-    place = place_of(candidate, user)
-    layers: list[Layer] = [LawHours(place.clauses)] if by_law else []
+    layers: tuple[Layer, ...] = ()
+    if candidate.channel is Channel.SMS and candidate.type.window:
+        layers += (LawHours(place_of(candidate, user).clauses),)
     if user.quiet_from is not None and user.quiet_until is not None:
-        layers.append(WallHours(place.zones, outside(user.quiet_from, user.quiet_until)))
-    return tuple(layers)
+        layers += (WallHours(place_of(candidate, user).zones, outside(user.quiet_from, user.quiet_until)),)
+    return layers
 
 
-def _check(candidate: Candidate, user: UserFacts, now: datetime) -> Verdict:
-    layers = layers_for(candidate, user)
-    if not layers:
-        return ALLOW
-    place = place_of(candidate, user)
+def _verdict(candidate: Candidate, place: Place, opening: Interval | None, now: datetime) -> Verdict:
     evidence = {"zone_basis": place.basis, "zones": list(place.zones), "laws": list(place.laws)}
-    opening = next_opening(layers, now)
     if opening is None:
         return Verdict.skip(Reason.NO_PERMITTED_HOURS, **evidence)
     if opening[0] <= now.timestamp():

@@ -19,6 +19,8 @@ CODES: Mapping[str, Reason] = {
 
 def check(candidates: Sequence[Candidate], facts: Facts, now: datetime) -> list[Verdict]:  # noqa: ARG001  every policy takes the same
     """Skip suppressed addresses, and users without an address on the channel; no urgency is above this."""
+    if not facts.suppressed and all(one.address_index is not None for one in candidates):
+        return [ALLOW] * len(candidates)
     return [_check(one, facts) for one in candidates]
 
 

@@ -6,10 +6,10 @@ thousands shares a few hundred days.
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from functools import lru_cache
 from itertools import pairwise
+from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
 from delivery.policies.hours import ALL_DAY, DAY, Span, permitted, seconds
@@ -22,15 +22,13 @@ HORIZON_DAYS = 14
 LONGEST_SPREAD = timedelta(hours=2)
 
 
-@dataclass(frozen=True, slots=True)
-class LawHours:
+class LawHours(NamedTuple):
     """Open where every (zone, jurisdiction) permits writing."""
 
     clauses: tuple[tuple[str, str], ...]
 
 
-@dataclass(frozen=True, slots=True)
-class WallHours:
+class WallHours(NamedTuple):
     """Open where the wall clock of every zone shows a time in `spans`, every day alike."""
 
     zones: tuple[str, ...]

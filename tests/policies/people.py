@@ -2,12 +2,12 @@
 
 from collections.abc import Mapping
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID, uuid5
 
 from core.ids import new_id
-from core.vocabulary import Channel, ConsentLevel, LawfulBasis, Purpose
+from core.vocabulary import Channel, ConsentLevel, Purpose
 from delivery.catalog import message_type
 from delivery.policies.base import Candidate, ConsentState, Facts, PreferenceFacts, UserFacts
 from delivery.throttle import TokenAnswer, TokenRequest
@@ -19,9 +19,9 @@ NOON = datetime(2026, 3, 4, 17, 0, tzinfo=UTC)
 NAMES = UUID("6ba7b810-9dad-11d1-80b4-00c04fd430c8")
 
 
-def consent_id(name: str) -> UUID:
+def consent_id(name: str) -> str:
     """The consent row of a person, the same in every test."""
-    return uuid5(NAMES, name)
+    return str(uuid5(NAMES, name))
 
 
 def person(name: str = "maya", **facts: Any) -> UserFacts:
@@ -42,15 +42,14 @@ def message(
         "address_index": to.encode(),
         "expires_at": created_at + row.lifetime,
     }
-    return Candidate(user_id=to, type=row, channel=channel, created_at=created_at, **given | facts)
+    return Candidate(user_id=to, type=row, channel=channel, **given | facts)
 
 
 def consent(name: str = "maya", **changes: Any) -> ConsentState:
     """A confirmed express-written consent, which suffices for everything."""
     state = ConsentState(
-        consent_id=consent_id(name), granted=True, level=ConsentLevel.EXPRESS_WRITTEN,
-        lawful_basis=LawfulBasis.CONSENT, confirmed=True, at=NOON - timedelta(days=30),
-    )  # fmt: skip
+        consent_id=consent_id(name), granted=True, level=ConsentLevel.EXPRESS_WRITTEN, confirmed=True
+    )
     return replace(state, **changes)
 
 

@@ -45,7 +45,7 @@ def test_what_maya_agreed_to_decides(type_name, channel, state, reason):
     assert verdict.reason == reason
     assert (verdict.kind is VerdictKind.ALLOW) == (reason == ALLOWED)
     if state is not None:
-        assert verdict.evidence["consent_id"] == str(consent_id("maya"))
+        assert verdict.evidence["consent_id"] == consent_id("maya")
 
 
 def test_consent_to_one_channel_or_purpose_is_none_to_another():

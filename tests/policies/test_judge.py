@@ -29,7 +29,7 @@ def test_mayas_reminder_is_allowed_and_the_evidence_says_why():
     (verdict,) = judge([message("maya")], facts(), NOON, tokens_for_all)
     assert verdict.kind is VerdictKind.ALLOW
     assert verdict.evidence["rules"] == RULES_VERSION
-    assert verdict.evidence["consent_id"] == str(consent_id("maya"))
+    assert verdict.evidence["consent_id"] == consent_id("maya")
     assert verdict.evidence["zone_basis"] == "profile"
 
 
