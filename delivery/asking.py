@@ -7,61 +7,61 @@ the driver's conversion of each cell costs more than parsing the whole (docs/dec
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime, time
 from typing import Any
-from uuid import UUID
 
 import orjson
 from sqlalchemy import Connection
 
-from core.ids import id_array
-from core.statements import rows
+from core.statements import Prepared, rows
 from core.vocabulary import Channel, Purpose
+from delivery.ledger.claims import HELD, Claimed, held_by
 
-Known = Mapping[str, Sequence[Sequence[Any]]]
+Known = Mapping[str, Sequence[Any]]
 """Part of the question → its rows: the columns in the part's order, as JSON shows them (bytea and instants are text)."""
 
 PARTS: Mapping[str, str] = {
     "people": """
         SELECT json_build_array(id, time_zone, state, country, locale, paused_until, quiet_from, quiet_until,
                erased_at IS NOT NULL, name_sealed) AS told
-        FROM users WHERE id = ANY(%(users)s::text[])""",
+        FROM users WHERE id = ANY($1::text[])""",
     "points": """
         SELECT json_build_array(user_id, channel, id, address_sealed, address_index, country, region, zones,
                domain) AS told
         FROM contact_points
-        WHERE user_id = ANY(%(users)s::text[]) AND channel = ANY(%(channels)s) AND is_primary ORDER BY created_at""",
+        WHERE user_id = ANY($1::text[]) AND channel = ANY($2::text[]) AND is_primary ORDER BY created_at""",
     # The latest row of the ledger is the state; a withdrawal that is being completed (`delivery.opt_out`) outranks it.
     "consents": """
         SELECT DISTINCT ON (user_id, channel, purpose)
                json_build_array(user_id, channel, purpose, id, action = 'grant', level, confirmed) AS told FROM (
             SELECT user_id, channel, purpose, id, action, level, confirmed, at FROM consents
-            WHERE user_id = ANY(%(users)s::text[]) AND channel = ANY(%(channels)s) AND purpose = ANY(%(purposes)s)
+            WHERE user_id = ANY($1::text[]) AND channel = ANY($2::text[]) AND purpose = ANY($3::text[])
             UNION ALL
             SELECT user_id, channel, purpose, id, 'withdraw', 'none', true, now() FROM pending_withdrawals
-            WHERE user_id = ANY(%(users)s::text[]) AND channel = ANY(%(channels)s)
-            AND purpose = ANY(%(purposes)s)) AS said
+            WHERE user_id = ANY($1::text[]) AND channel = ANY($2::text[])
+            AND purpose = ANY($3::text[])) AS said
         ORDER BY user_id, channel, purpose, at DESC, id DESC""",
     "preferences": """
         SELECT json_build_array(user_id, category, channel, enabled, minimum_amount::text, paused_until, digest,
                weekly_cap, preferred_from, preferred_until) AS told
-        FROM preferences WHERE user_id = ANY(%(users)s::text[]) AND channel = ANY(%(channels)s)""",
+        FROM preferences WHERE user_id = ANY($1::text[]) AND channel = ANY($2::text[])""",
     "suppressions": """
         SELECT json_build_array(s.channel, s.address_index, s.reason) AS told FROM contact_points c
         JOIN suppressions s ON s.channel = c.channel AND s.address_index = c.address_index
-        WHERE c.user_id = ANY(%(users)s::text[]) AND c.channel = ANY(%(channels)s) AND c.is_primary
+        WHERE c.user_id = ANY($1::text[]) AND c.channel = ANY($2::text[]) AND c.is_primary
         AND s.score >= 1 AND (s.until IS NULL OR s.until > now())""",
     "history": """
         SELECT json_build_array(user_id, message_type, sent_at) AS told FROM notifications
-        WHERE user_id = ANY(%(capped)s::text[]) AND sent_at > %(since)s ORDER BY sent_at""",
+        WHERE user_id = ANY($4::text[]) AND sent_at > $5::timestamptz ORDER BY sent_at""",
     "texted": """
-        SELECT json_build_array(u.id, t.name) AS told FROM unnest(%(users)s::text[]) AS u (id)
-        CROSS JOIN unnest(%(programmes)s::text[]) AS t (name) WHERE EXISTS (SELECT FROM notifications n
+        SELECT json_build_array(u.id, t.name) AS told FROM unnest($1::text[]) AS u (id)
+        CROSS JOIN unnest($6::text[]) AS t (name) WHERE EXISTS (SELECT FROM notifications n
             WHERE n.user_id = u.id AND n.sent_at IS NOT NULL AND n.channel = 'sms' AND n.message_type = t.name)""",
-    "past": """
-        SELECT json_build_array(notification_id, channel, provider, outcome, closes) AS told FROM attempts
-        WHERE notification_id = ANY(%(tried)s::uuid[]) ORDER BY id""",
+    "held": HELD.format(claims="$7"),
 }
-_QUESTION = "SELECT json_build_object({})::text".format(
-    ", ".join(f"'{name}', (SELECT json_agg(told) FROM ({sql}) AS part)" for name, sql in PARTS.items())  # noqa: S608  constants of ours
+_QUESTION = Prepared(
+    "ask",
+    "SELECT json_build_object({})::text".format(
+        ", ".join(f"'{name}', (SELECT json_agg(told) FROM ({sql}) AS part)" for name, sql in PARTS.items())  # noqa: S608  constants of ours
+    ),
 )
 
 
@@ -71,28 +71,28 @@ def ask(
     users: Collection[str],
     channels: Iterable[Channel],
     purposes: Iterable[Purpose],
-    capped: Collection[str],
-    tried: Collection[UUID],
-    since: datetime | None,
+    capped: Collection[str] = (),
+    since: datetime | None = None,
     programmes: Collection[str] = (),
+    claimed: Sequence[Claimed] = (),
 ) -> Known:
     """What is known of `users` on `channels` for `purposes`.
 
-    Also the sends of `capped` users since then, the earlier attempts of the notifications that were `tried`, and who
-    has been sent a text of the message types in `programmes` before.
+    Also the sends of `capped` users since then, who has been sent a text of the message types in `programmes` before,
+    and the places of those that are `held` (`ledger.HELD`) among the claimed.
     """
     answer = rows(
         connection,
         _QUESTION,
-        {
-            "users": _text_array(users),
-            "channels": [str(each) for each in channels],
-            "purposes": [str(each) for each in purposes],
-            "capped": _text_array(capped),
-            "tried": id_array(tried),
-            "since": since,
-            "programmes": list(programmes),
-        },
+        (
+            _text_array(users),
+            _text_array([str(each) for each in channels]),
+            _text_array([str(each) for each in purposes]),
+            _text_array(capped),
+            since,
+            _text_array(programmes),
+            held_by(claimed),
+        ),
     )
     found: dict[str, Sequence[Sequence[Any]] | None] = orjson.loads(answer[0][0])
     return {name: part or () for name, part in found.items()}

@@ -94,10 +94,9 @@ def _plan_and_open(
     channels = {channel for each in claimed for channel in message_type(each.message_type).channels}
     names = {name for channel in channels for name in providers[channel]}
     with health.of(names) as standing, transaction() as connection:
-        held = ledger.hold(connection, claimed)
-        if not held:
+        batch = load(connection, claimed, now)
+        if not batch.work:
             return []
-        batch = load(connection, held, now)
         plan = make_plan(
             batch, now=now, providers=providers, health=standing, avoid=avoid, spend=throttle.spend
         )

@@ -16,7 +16,7 @@ from core.ids import read_id
 from core.sealing import unseal, unseal_bytes
 from core.values import value
 from core.vocabulary import Category, Channel, ConsentLevel, Purpose, Urgency
-from delivery import budgets
+from delivery import budgets, ledger
 from delivery.asking import Known, ask, clock, instant, octets
 from delivery.catalog import MessageType, message_type
 from delivery.channels.sms import ALWAYS_FOOTED
@@ -100,34 +100,37 @@ class Batch:
 
 
 def load(connection: Connection, claimed: Sequence[Claimed], now: datetime) -> Batch:
-    """The batch of `claimed`, judged and rendered from nothing else."""
-    work = [
-        Work(
-            each,
-            message_type(each.message_type),
-            orjson.loads(unseal_bytes(each.payload_sealed, place=PAYLOAD_PLACE, row=each.id)),
-        )
-        for each in claimed
-    ]
-    types = {each.type.name: each.type for each in work}.values()
+    """The batch of those of `claimed` that are still ours, judged and rendered from nothing else."""
+    rows = {each.message_type: message_type(each.message_type) for each in claimed}.values()
+    ledger.announce(connection)
     known = ask(
         connection,
         users={each.user_id for each in claimed},
-        channels={channel for row in types for channel in row.channels},
-        purposes={row.purpose for row in types},
-        capped={each.claimed.user_id for each in work if each.type.urgency is not Urgency.CRITICAL},
-        tried=[each.id for each in claimed if each.fence > 1],
+        channels={channel for row in rows for channel in row.channels},
+        purposes={row.purpose for row in rows},
+        capped={
+            each.user_id
+            for each in claimed
+            if message_type(each.message_type).urgency is not Urgency.CRITICAL
+        },
         since=now - WEEK,
-        programmes=[
-            row.name for row in types if row.allows(Channel.SMS) and row.purpose not in ALWAYS_FOOTED
-        ],
+        programmes=[row.name for row in rows if row.allows(Channel.SMS) and row.purpose not in ALWAYS_FOOTED],
+        claimed=claimed,
     )
+    held = [claimed[place - 1] for place in sorted(known["held"])]
     return Batch(
-        work=work,
+        work=[
+            Work(
+                each,
+                message_type(each.message_type),
+                orjson.loads(unseal_bytes(each.payload_sealed, place=PAYLOAD_PLACE, row=each.id)),
+            )
+            for each in held
+        ],
         facts=_facts(known, now),
         contact_points=_contact_points(known),
         names_sealed={row[0]: octets(row[-1]) for row in known["people"] if row[-1]},
-        past=_past(known),
+        past=_past(connection, [each.id for each in held if each.fence > 1]),
         texted={(user_id, name) for user_id, name in known["texted"]},
     )
 
@@ -136,9 +139,7 @@ def load_facts(
     connection: Connection, users: Sequence[str], now: datetime
 ) -> tuple[Facts, dict[tuple[str, Channel], ContactPoint]]:
     """What policies judge on, and the contact points, of all channels and purposes."""
-    known = ask(
-        connection, users=users, channels=Channel, purposes=Purpose, capped=users, tried=(), since=now - WEEK
-    )
+    known = ask(connection, users=users, channels=Channel, purposes=Purpose, capped=users, since=now - WEEK)
     return _facts(known, now), _contact_points(known)
 
 
@@ -146,9 +147,7 @@ def consent_states(
     connection: Connection, users: Collection[str]
 ) -> dict[tuple[str, Channel, Purpose], ConsentState]:
     """The current consents of `users`, see `delivery.asking`; a withdrawal that is being completed counts already."""
-    return _consents(
-        ask(connection, users=users, channels=Channel, purposes=Purpose, capped=(), tried=(), since=None)
-    )
+    return _consents(ask(connection, users=users, channels=Channel, purposes=Purpose))
 
 
 def _facts(known: Known, now: datetime) -> Facts:
@@ -221,8 +220,10 @@ def _preferences(known: Known) -> dict[tuple[str, Category, Channel], Preference
     }  # fmt: skip
 
 
-def _past(known: Known) -> dict[UUID, list[PastAttempt]]:
+def _past(connection: Connection, tried: Sequence[UUID]) -> dict[UUID, list[PastAttempt]]:
+    """Asked when the notifications are locked: a receipt may have ruled out a route a moment before."""
     past: dict[UUID, list[PastAttempt]] = defaultdict(list)
-    for notification_id, channel, provider, outcome, closes in known["past"]:
-        past[read_id(notification_id)].append(PastAttempt(CHANNEL_OF[channel], provider, outcome, closes))
+    if tried:
+        for notification_id, channel, provider, outcome, closes in ledger.earlier_attempts(connection, tried):
+            past[notification_id].append(PastAttempt(CHANNEL_OF[channel], provider, outcome, closes))
     return past

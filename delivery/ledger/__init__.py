@@ -14,11 +14,12 @@ from delivery.ledger.attempts import (
     OpenAttempt,
     close_attempts,
     close_route,
+    earlier_attempts,
     end_attempt,
     open_attempts,
     other_live_attempts,
 )
-from delivery.ledger.claims import Claimed, claim, hold, release
+from delivery.ledger.claims import Claimed, announce, claim, release
 from delivery.ledger.drafts import Draft, insert, known_users
 from delivery.ledger.endings import Ended, Ending, complete_late, end
 from delivery.ledger.facts import Fact, record_facts
@@ -35,14 +36,15 @@ __all__ = [
     "Letter",
     "Move",
     "OpenAttempt",
+    "announce",
     "bury",
     "claim",
     "close_attempts",
     "close_route",
     "complete_late",
+    "earlier_attempts",
     "end",
     "end_attempt",
-    "hold",
     "insert",
     "known_users",
     "mark_doubled",

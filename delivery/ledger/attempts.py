@@ -1,13 +1,14 @@
 """Attempts: the intent to call a provider, committed before the call, and what became of it."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from decimal import Decimal
 from uuid import UUID
 
 from sqlalchemy import Connection
 
+from core.ids import id_array
 from core.sealing import SealedBytes
-from core.statements import Prepared, as_records, execute, from_records, later, rows
+from core.statements import Prepared, Row, as_records, execute, from_records, later, rows
 from core.values import value
 from core.vocabulary import Channel, ErrorClass, OutcomeKind
 
@@ -112,6 +113,16 @@ def close_route(connection: Connection, attempt_id: UUID) -> None:
         "UPDATE attempts SET closes = 'route', outcome = 'unknown', closed_at = COALESCE(closed_at, clock_timestamp())"
         " WHERE id = %s AND (closed_at IS NULL OR outcome = 'unknown')",
         (attempt_id,),
+    )
+
+
+def earlier_attempts(connection: Connection, notification_ids: Collection[UUID]) -> list[Row]:
+    """(notification, channel, provider, outcome, closes) of all attempts of these, which the caller has locked."""
+    return rows(
+        connection,
+        "SELECT notification_id, channel, provider, outcome, closes FROM attempts WHERE notification_id = ANY(%s::uuid[])"
+        " ORDER BY id",
+        (id_array(notification_ids),),
     )
 
 

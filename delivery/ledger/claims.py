@@ -1,6 +1,6 @@
 """Claims: compare-and-set with a lease and a fence. Two workers with one id: one wins, the other stops.
 
-claim ─commit▶ hold … (judge, render, open attempts) ─commit▶ call ▶ move
+claim ─commit▶ held … (judge, render, open attempts) ─commit▶ call ▶ end
                  └─ an error of ours ▶ release
 
 A claim is committed for itself, so that what kills its worker has been counted: `claims` grows with every claim and
@@ -14,7 +14,7 @@ from uuid import UUID
 from sqlalchemy import Connection
 
 from core.ids import id_array
-from core.statements import Prepared, from_records, later, rows
+from core.statements import Prepared, as_records, from_records, later, rows
 from core.values import value
 
 
@@ -46,19 +46,22 @@ _CLAIM = Prepared(
     " RETURNING n.id, n.user_id, n.message_type, n.payload_sealed, n.created_at, n.expires_at, n.fence,"
     "  n.lease_until, n.claims, n.tries, n.possible_duplicate",
 )
-_HOLD = Prepared(
-    "hold",
-    "SELECT v.ordinality FROM ROWS FROM (json_to_recordset($1)"
+HELD = (
+    "SELECT v.ordinality AS told FROM ROWS FROM (json_to_recordset({claims})"
     "  AS (id uuid, fence int, lease_until timestamptz)) WITH ORDINALITY AS v JOIN notifications n ON n.id = v.id"
     " WHERE n.state = 'claimed' AND n.fence = v.fence AND n.lease_until = v.lease_until AND n.lease_until > now()"
-    " FOR NO KEY UPDATE OF n",
+    " FOR NO KEY UPDATE OF n"
 )
+"""The places of the claims (`held_by`) that are still ours, their rows locked until the transaction ends; a lapsed lease
+may have been taken over. The lease's end is compared too: a claim that a server's crash forgot may have been followed by
+another worker's with the same fence.
+"""
 
 
 def claim(connection: Connection, ids: Collection[UUID], *, lease_seconds: int) -> list[Claimed]:
     """Take those of `ids` that are due and free; another worker's and already settled ones are left out.
 
-    The commit is not waited for on disk: a claim that a crash of the server forgets is noticed by `hold`.
+    The commit is not waited for on disk: a claim that a crash of the server forgets is noticed by `HELD`.
     """
     found = rows(connection, _CLAIM, (id_array(ids), lease_seconds))
     return [
@@ -70,23 +73,16 @@ def claim(connection: Connection, ids: Collection[UUID], *, lease_seconds: int) 
     ]  # fmt: skip
 
 
-def hold(connection: Connection, claimed: Sequence[Claimed]) -> list[Claimed]:
-    """Those whose claim is still ours, locked until the transaction ends; a lapsed lease may have been taken over.
-
-    The lease's end is compared too: a claim that a server's crash forgot may have been followed by another worker's
-    with the same fence.
-
-    The table lock tells an opt-out (`delivery.opt_out`) that somebody may have read the consents before it.
-    """
-    if not claimed:
-        return []
+def announce(connection: Connection) -> None:
+    """Tell an opt-out (`delivery.opt_out`) by the table's lock, before the consents are read, that they are used."""
     later(connection, "LOCK TABLE notifications IN ROW EXCLUSIVE MODE")
-    held = from_records(
-        connection,
-        _HOLD,
-        [{"id": each.id, "fence": each.fence, "lease_until": each.lease_until} for each in claimed],
+
+
+def held_by(claimed: Sequence[Claimed]) -> str:
+    """Claims as `HELD` takes them."""
+    return as_records(
+        [{"id": each.id, "fence": each.fence, "lease_until": each.lease_until} for each in claimed]
     )
-    return [claimed[place - 1] for place in sorted(place for (place,) in held)]
 
 
 def release(connection: Connection, claimed: Sequence[Claimed]) -> int:

@@ -6,12 +6,14 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
+from core.clock import utc_now
 from core.database import transaction
 from core.ids import new_id
 from core.statements import rows
 from core.stopping import carry_on, stop_soon
 from core.vocabulary import Channel, State
 from delivery import deliver, dispatcher, ledger, providers, recovery
+from delivery.loading import load
 from delivery.messages import RenderedMessage, Transmission
 from delivery.receipts import apply_waiting
 from delivery.recovery import recover_lapsed
@@ -66,6 +68,11 @@ def dies_at(monkeypatch):
 def claim(*ids):
     with transaction() as connection:
         return ledger.claim(connection, ids, lease_seconds=5)
+
+
+def still_held(claimed):
+    with transaction() as connection:
+        return [each.claimed for each in load(connection, claimed, utc_now()).work]
 
 
 def killed(ids):
@@ -176,12 +183,10 @@ def test_a_message_under_a_lapsed_claim_is_not_sent_by_the_worker_that_lost_it(m
     mine = claim(sent)
     let_time_pass()
     recover_lapsed()
-    with transaction() as connection:
-        assert ledger.hold(connection, mine) == []
+    assert still_held(mine) == []
     theirs = claim(sent)
-    with transaction() as connection:
-        assert ledger.hold(connection, mine) == []
-        assert ledger.hold(connection, theirs) == theirs
+    assert still_held(mine) == []
+    assert still_held(theirs) == theirs
 
 
 def test_a_fence_that_was_given_out_twice_is_told_apart_by_its_lease(maya):
@@ -196,9 +201,8 @@ def test_a_fence_that_was_given_out_twice_is_told_apart_by_its_lease(maya):
         )
     theirs = claim(sent)
     assert theirs[0].fence == mine[0].fence
-    with transaction() as connection:
-        assert ledger.hold(connection, mine) == []
-        assert ledger.hold(connection, theirs) == theirs
+    assert still_held(mine) == []
+    assert still_held(theirs) == theirs
 
 
 def test_a_poison_message_is_buried_and_its_neighbours_are_delivered(
