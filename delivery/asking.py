@@ -51,10 +51,12 @@ PARTS: Mapping[str, str] = {
     "history": """
         SELECT json_build_array(user_id, message_type, sent_at) AS told FROM notifications
         WHERE user_id = ANY($4::text[]) AND sent_at > $5::timestamptz ORDER BY sent_at""",
+    # With EXISTS in place of the LIMIT, PostgreSQL would rather read once through all that was ever sent.
     "texted": """
         SELECT json_build_array(u.id, t.name) AS told FROM unnest($1::text[]) AS u (id)
-        CROSS JOIN unnest($6::text[]) AS t (name) WHERE EXISTS (SELECT FROM notifications n
-            WHERE n.user_id = u.id AND n.sent_at IS NOT NULL AND n.channel = 'sms' AND n.message_type = t.name)""",
+        CROSS JOIN unnest($6::text[]) AS t (name) CROSS JOIN LATERAL (SELECT FROM notifications n
+            WHERE n.user_id = u.id AND n.sent_at IS NOT NULL AND n.channel = 'sms' AND n.message_type = t.name
+            LIMIT 1) AS one""",
     "held": HELD.format(claims="$7"),
 }
 _QUESTION = Prepared(

@@ -72,7 +72,7 @@ Known better: anything outranks Unknown, and a provider that took the message ou
 """
 _CLOSE_ALL = Prepared(
     "close_attempts",
-    "WITH said AS (SELECT id AS attempt_id, outcome, reference, code, error_class, detail, closes, units, charged,"  # noqa: S608  constants of ours
+    "WITH said AS (SELECT id AS attempt_id, outcome, reference, code, error_class, detail, closes, units, charged,"
     "  $2 AS resolved_by, ordinality"
     "  FROM ROWS FROM (json_to_recordset($1) AS (id uuid, outcome text, reference text, code text, error_class text,"
     f"  detail text, closes text, units smallint, charged numeric)) WITH ORDINALITY) {CLOSE} RETURNING v.ordinality",

@@ -35,10 +35,15 @@ class Claimed:
     possible_duplicate: bool
 
 
+BY_ID_ALONE = "n.state || ''"
+"""The state of a row that its id leads to, written so that nothing else can: the small indexes of what waits and of what
+is claimed now are full of entries that have just died while bulk drains, and the planner believes them to be empty.
+"""
 _CLAIM = Prepared(
     "claim",
     "WITH free AS (SELECT n.id FROM notifications n CROSS JOIN (SELECT set_config('synchronous_commit', 'off', true))"
-    "  AS unhurried WHERE n.id = ANY($1::uuid[]) AND n.state = 'accepted' AND n.deliver_after <= now()"
+    "  AS unhurried WHERE n.id = ANY($1::uuid[])"
+    f"  AND {BY_ID_ALONE} = 'accepted' AND n.deliver_after <= now()"
     "  FOR UPDATE OF n SKIP LOCKED)"
     " UPDATE notifications n SET state = 'claimed', fence = n.fence + 1, claims = n.claims + 1,"
     "  lease_until = now() + make_interval(secs => $2), updated_at = now()"
@@ -49,7 +54,8 @@ _CLAIM = Prepared(
 HELD = (
     "SELECT v.ordinality AS told FROM ROWS FROM (json_to_recordset({claims})"
     "  AS (id uuid, fence int, lease_until timestamptz)) WITH ORDINALITY AS v JOIN notifications n ON n.id = v.id"
-    " WHERE n.state = 'claimed' AND n.fence = v.fence AND n.lease_until = v.lease_until AND n.lease_until > now()"
+    f" WHERE {BY_ID_ALONE} = 'claimed' AND n.fence = v.fence AND n.lease_until = v.lease_until"
+    " AND n.lease_until > now()"
     " FOR NO KEY UPDATE OF n"
 )
 """The places of the claims (`held_by`) that are still ours, their rows locked until the transaction ends; a lapsed lease
@@ -95,7 +101,7 @@ def release(connection: Connection, claimed: Sequence[Claimed]) -> int:
         "UPDATE notifications n SET state = 'accepted', lease_until = NULL, updated_at = now(),"
         " publish_after = now() + make_interval(secs => LEAST(power(2, n.claims), 300) * (0.5 + random()))"
         " FROM json_to_recordset(%s) AS v (id uuid, fence int)"
-        " WHERE n.id = v.id AND n.fence = v.fence AND n.state = 'claimed'"
+        f" WHERE n.id = v.id AND n.fence = v.fence AND {BY_ID_ALONE} = 'claimed'"
         " AND NOT EXISTS (SELECT FROM attempts a WHERE a.notification_id = n.id AND a.fence = n.fence) RETURNING n.id",
         [{"id": each.id, "fence": each.fence} for each in claimed],
     )

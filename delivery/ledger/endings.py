@@ -60,7 +60,7 @@ class Ended(NamedTuple):
 
 _END = Prepared(
     "end_attempts",
-    "WITH said AS (SELECT *, COALESCE(price, 0) AS cost, false AS possible_duplicate, $2 AS resolved_by"  # noqa: S608  constants of ours
+    "WITH said AS (SELECT *, COALESCE(price, 0) AS cost, false AS possible_duplicate, $2 AS resolved_by"
     "  FROM ROWS FROM (json_to_recordset($1) AS (attempt_id uuid, outcome text, reference text, code text,"
     "   error_class text, detail text, closes text, units smallint, charged numeric, notification_id uuid, fence int,"
     "   target text, reason text, deliver_after timestamptz, tried boolean, channel text, provider text,"

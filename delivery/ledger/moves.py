@@ -11,6 +11,7 @@ from sqlalchemy import Connection
 from core.statements import Prepared, execute, from_records, rows
 from core.values import value
 from core.vocabulary import Channel, State
+from delivery.ledger.claims import BY_ID_ALONE
 from delivery.lifecycle import FINAL, sources
 
 
@@ -33,7 +34,7 @@ class Move:
 
 _FINAL_WORDS = ", ".join(f"'{each}'" for each in sorted(FINAL))
 MOVE = (
-    "UPDATE notifications n SET state = v.target, reason = v.reason, lease_until = NULL, claims = 0,"  # noqa: S608  constants of ours
+    "UPDATE notifications n SET state = v.target, reason = v.reason, lease_until = NULL, claims = 0,"
     " deliver_after = COALESCE(v.deliver_after, n.deliver_after),"
     " publish_after = COALESCE(v.deliver_after, n.publish_after),"
     " channel = COALESCE(v.channel, n.channel), provider = COALESCE(v.provider, n.provider),"
@@ -42,12 +43,12 @@ MOVE = (
     " evidence = COALESCE(v.evidence, n.evidence), updated_at = now(),"
     " sent_at = CASE WHEN v.target = 'sent' THEN COALESCE(n.sent_at, now()) ELSE n.sent_at END,"
     f" final_at = CASE WHEN v.target IN ({_FINAL_WORDS}) THEN now() END"
-    " FROM said AS v WHERE n.id = v.notification_id AND n.state = 'claimed' AND n.fence = v.fence"
+    f" FROM said AS v WHERE n.id = v.notification_id AND {BY_ID_ALONE} = 'claimed' AND n.fence = v.fence"
 )
 """Moves claimed notifications to what is `said` of them; a fenced or already settled one does not move."""
 _MOVE_ALL = Prepared(
     "move",
-    "WITH said AS (SELECT id AS notification_id, fence, target, reason, deliver_after, channel, provider, cost, tried,"  # noqa: S608  constants of ours
+    "WITH said AS (SELECT id AS notification_id, fence, target, reason, deliver_after, channel, provider, cost, tried,"
     "  possible_duplicate, evidence, ordinality"
     "  FROM ROWS FROM (json_to_recordset($1) AS (id uuid, fence int, target text, reason text,"
     "  deliver_after timestamptz, channel text, provider text, cost numeric, tried boolean,"
