@@ -5,7 +5,7 @@ from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ForeignKey, Index, Numeric, SmallInteger, UniqueConstraint, text
+from sqlalchemy import ForeignKey, Index, Numeric, SmallInteger, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from core.models.base import Base, Sealed, created_column, id_column
@@ -31,9 +31,12 @@ class Notification(Base):
         Index("ix_notifications_user", "user_id", "created_at"),
         Index("ix_notifications_sent", "user_id", "sent_at", postgresql_where=text("sent_at IS NOT NULL")),
         Index("ix_notifications_campaign", "campaign", postgresql_where=text("campaign IS NOT NULL")),
-        UniqueConstraint("idempotency_key"),
+        Index(
+            "uq_notifications_idempotency_key", "idempotency_key", unique=True,
+            postgresql_where=text("idempotency_key IS NOT NULL"),
+        ),
         {"postgresql_with": {"fillfactor": "70"}},
-    )
+    )  # fmt: skip
 
     id: Mapped[UUID] = id_column()
     user_id: Mapped[str] = mapped_column(ForeignKey("users.id"))
@@ -74,7 +77,6 @@ class Attempt(Base):
     __table_args__ = (
         Index("ix_attempts_notification", "notification_id"),
         Index("ix_attempts_reference", "provider", "reference", postgresql_where=text("reference <> ''")),
-        Index("ix_attempts_open", "opened_at", postgresql_where=text("closed_at IS NULL")),
         Index("ix_attempts_key", "key"),
     )
 

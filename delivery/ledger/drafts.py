@@ -39,7 +39,7 @@ _INSERT = Prepared(
     " payload_sealed bytea, content_hash bytea, idempotency_key text, campaign text, deliver_after timestamptz,"
     " expires_at timestamptz, reason text)"
     " WHERE EXISTS (SELECT FROM users u WHERE u.id = v.user_id AND u.erased_at IS NULL)"
-    " ON CONFLICT (idempotency_key) DO NOTHING RETURNING id",
+    " ON CONFLICT (idempotency_key) WHERE idempotency_key IS NOT NULL DO NOTHING RETURNING id",
 )
 
 
