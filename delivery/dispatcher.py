@@ -137,5 +137,5 @@ def _sent(prepared: Prepared) -> Sent:
         domain=planned.contact_point.domain,
         address_index=planned.contact_point.address_index,
         expires_at=planned.work.claimed.expires_at,
-        evidence=dict(planned.verdict.evidence),
+        evidence=planned.verdict.evidence,
     )

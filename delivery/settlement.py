@@ -20,7 +20,7 @@ from core.vocabulary import OutcomeKind, State, Urgency
 from delivery import ledger
 from delivery.catalog import MessageType
 from delivery.health import Calls
-from delivery.ledger import Ending, Letter
+from delivery.ledger import Answer, Ending, Letter
 from delivery.messages import LEASE_OVER, Outcome
 from delivery.providers import provider
 from delivery.reactions import Reaction, closes, reaction, retry_at
@@ -51,7 +51,7 @@ class Sent:
     domain: str
     address_index: bytes
     expires_at: datetime
-    evidence: dict[str, Any] | None = None
+    evidence: Mapping[str, Any] | None = None
     """Why it was allowed: rule version and consent row, kept on the notification."""
     opened_at: datetime | None = None
     """When the attempt was opened, where that is long ago."""
@@ -94,15 +94,15 @@ def settle(
     Doing it twice is doing it once.
     """
     said = [(each, outcomes[each.attempt_id]) for each in sent]
-    endings = [_ending(each, outcome, now) for each, outcome in said]
-    closed, moved = ledger.end(connection, endings, resolved_by=resolved_by)
+    endings = _endings(said, now)
+    closed, moved = ledger.end(connection, endings, at=now, resolved_by=resolved_by)
     if len(moved) < len(endings):
         stayed = {each.notification_id for each in endings} - {each.notification_id for each in moved}
         ledger.complete_late(
             connection,
-            [e for e in closed if e.notification_id in stayed and e.outcome is OutcomeKind.ACCEPTED],
+            [e for e in closed if e.notification_id in stayed and e.answer.outcome is OutcomeKind.ACCEPTED],
         )
-    if dead := [each for each in moved if each.target is State.DEAD]:
+    if dead := [each for each in moved if each.answer.target is State.DEAD]:
         tries = {each.notification_id: each.tries for each in sent}
         ledger.bury(connection, [_letter(each, tries[each.notification_id]) for each in dead])
     if telling := [
@@ -113,11 +113,11 @@ def settle(
         fresh = {each.attempt_id for each in closed}
         protect_refused(connection, [refusal for attempt_id, refusal in telling if attempt_id in fresh])
     return Settled(
-        moved={each.notification_id: each.target for each in moved},
+        moved={each.notification_id: each.answer.target for each in moved},
         again={
-            each.notification_id: Route(each.channel, each.provider)
+            each.notification_id: Route(told.channel, told.provider)
             for each in moved
-            if each.target is State.ACCEPTED and each.deliver_after == now
+            if (told := each.answer).target is State.ACCEPTED and told.deliver_after == now
         },
     )
 
@@ -157,32 +157,47 @@ class _Step:
 _SENT = _Step(State.SENT)
 
 
-def _ending(sent: Sent, outcome: Outcome, now: datetime) -> Ending:
+def _endings(said: Sequence[tuple[Sent, Outcome]], now: datetime) -> list[Ending]:
+    """One per attempt; those of taken messages that were billed alike share their answer."""
+    alike: dict[tuple[object, ...], Answer] = {}
+    endings = []
+    for sent, outcome in said:
+        if outcome.kind is OutcomeKind.ACCEPTED:
+            likeness = (
+                outcome.code, outcome.error_class, outcome.detail, outcome.units, outcome.price, sent.route.channel,
+                sent.route.provider, sent.type.name, sent.units, sent.cost_estimate,
+            )  # fmt: skip
+            if (answer := alike.get(likeness)) is None:
+                answer = alike[likeness] = _answer(sent, outcome, now)
+        else:  # each waits for a time of its own
+            answer = _answer(sent, outcome, now)
+        endings.append(
+            Ending(
+                sent.attempt_id, sent.notification_id, sent.fence, outcome.reference, sent.user_id, sent.domain,
+                sent.evidence, answer,
+            )
+        )  # fmt: skip
+    return endings
+
+
+def _answer(sent: Sent, outcome: Outcome, now: datetime) -> Answer:
     step = _step(sent, outcome, now)
-    return Ending(
-        attempt_id=sent.attempt_id,
+    return Answer(
         outcome=outcome.kind,
-        reference=outcome.reference,
         code=outcome.code,
         error_class=outcome.error_class or "",
         detail=outcome.detail,
         closes=closes(outcome),
         units=outcome.units or None,
         charged=outcome.price,
-        notification_id=sent.notification_id,
-        fence=sent.fence,
         target=step.target,
         reason=step.reason,
         deliver_after=step.at,
         tried=step.tried,
         channel=sent.route.channel,
         provider=sent.route.provider,
-        evidence=sent.evidence,
-        at=now,
         kind=_EVENTS.get(outcome.kind, ""),
-        user_id=sent.user_id,
         message_type=sent.type.name,
-        domain=sent.domain,
         price=_cost(sent, outcome) if step.target is State.SENT else None,
     )
 
@@ -228,8 +243,8 @@ def _retry(sent: Sent, outcome: Outcome, now: datetime, why: str) -> _Step:
 def _letter(ending: Ending, tries: int) -> Letter:
     return Letter(
         notification_id=ending.notification_id,
-        reason=ending.reason,
-        error_class=ending.error_class,
+        reason=ending.answer.reason,
+        error_class=ending.answer.error_class,
         attempts=tries + 1,
     )
 

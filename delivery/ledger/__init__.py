@@ -21,12 +21,13 @@ from delivery.ledger.attempts import (
 )
 from delivery.ledger.claims import Claimed, announce, claim, release
 from delivery.ledger.drafts import Draft, insert, known_users
-from delivery.ledger.endings import Ended, Ending, complete_late, end
+from delivery.ledger.endings import Answer, Ended, Ending, complete_late, end
 from delivery.ledger.facts import Fact, record_facts
 from delivery.ledger.letters import Letter, bury
 from delivery.ledger.moves import Move, mark_doubled, move, move_by_proof, states
 
 __all__ = [
+    "Answer",
     "Claimed",
     "ClosedAttempt",
     "Draft",

@@ -18,14 +18,14 @@ from core.statements import Prepared, as_records, from_records, later, rows
 from core.values import value
 
 
-@value(frozen=True, slots=True, kw_only=True)
+@value(frozen=True, slots=True)
 class Claimed:
-    """A notification that this process may work on until its lease is over, under `fence`."""
+    """A notification that this process may work on until its lease is over, under `fence`; the columns of `_CLAIM`."""
 
     id: UUID
     user_id: str
     message_type: str
-    payload_sealed: bytes
+    payload_sealed: memoryview
     created_at: datetime
     expires_at: datetime
     fence: int
@@ -69,14 +69,7 @@ def claim(connection: Connection, ids: Collection[UUID], *, lease_seconds: int) 
 
     The commit is not waited for on disk: a claim that a crash of the server forgets is noticed by `HELD`.
     """
-    found = rows(connection, _CLAIM, (id_array(ids), lease_seconds))
-    return [
-        Claimed(
-            id=r[0], user_id=r[1], message_type=r[2], payload_sealed=bytes(r[3]), created_at=r[4], expires_at=r[5],
-            fence=r[6], lease_until=r[7], claims=r[8], tries=r[9], possible_duplicate=r[10],
-        )
-        for r in found
-    ]  # fmt: skip
+    return [Claimed(*row) for row in rows(connection, _CLAIM, (id_array(ids), lease_seconds))]
 
 
 def announce(connection: Connection) -> None:

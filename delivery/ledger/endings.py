@@ -1,7 +1,7 @@
 """How calls ended: their attempts closed, their notifications moved, their events appended, in one statement."""
 
-from collections.abc import Sequence
-from dataclasses import field
+from collections.abc import Mapping, Sequence
+from dataclasses import fields
 from datetime import datetime
 from decimal import Decimal
 from typing import Any, NamedTuple
@@ -19,36 +19,41 @@ from delivery.ledger.moves import MOVE, mark_doubled, move_by_proof
 
 
 @value(frozen=True, slots=True, kw_only=True)
-class Ending:
-    """What became of one attempt (`outcome` … `charged`), where its notification goes (`target` … `evidence`), and the
-    delivery event that tells of it (`kind`, None for none; `price` USD where it was handed over).
+class Answer:
+    """What calls came to (`outcome` … `charged`), where their notifications go (`target` … `provider`), and the delivery
+    event that tells of it (`kind`, empty for none; `price` USD where it was handed over). Many messages share one.
     """
 
-    attempt_id: UUID
     outcome: OutcomeKind
-    reference: str
     code: str
     error_class: str
     detail: str
     closes: str
     units: int | None
     charged: Decimal | None
-    notification_id: UUID
-    fence: int
     target: State
     reason: str
     deliver_after: datetime | None
     tried: bool
     channel: Channel
     provider: str
-    evidence: dict[str, Any] | None
-    at: datetime
     kind: str
-    user_id: str
     message_type: str
-    domain: str
     price: Decimal | None
-    event_id: UUID = field(default_factory=new_id)
+
+
+@value(frozen=True, slots=True)
+class Ending:
+    """What became of one attempt; `reference` is the provider's, `evidence` why the message was allowed."""
+
+    attempt_id: UUID
+    notification_id: UUID
+    fence: int
+    reference: str
+    user_id: str
+    domain: str
+    evidence: Mapping[str, Any] | None
+    answer: Answer
 
 
 class Ended(NamedTuple):
@@ -58,25 +63,37 @@ class Ended(NamedTuple):
     moved: Sequence[Ending]
 
 
+class _Event(NamedTuple):
+    """A delivery event as the running totals count it."""
+
+    at: datetime
+    message_type: str
+    channel: str
+    kind: str
+    user_id: str
+    price: Decimal | None
+
+
 _END = Prepared(
     "end_attempts",
-    "WITH said AS (SELECT *, COALESCE(price, 0) AS cost, false AS possible_duplicate, $2 AS resolved_by"
-    "  FROM ROWS FROM (json_to_recordset($1) AS (attempt_id uuid, outcome text, reference text, code text,"
-    "   error_class text, detail text, closes text, units smallint, charged numeric, notification_id uuid, fence int,"
-    "   target text, reason text, deliver_after timestamptz, tried boolean, channel text, provider text,"
-    "   evidence jsonb, at timestamptz, kind text, user_id text, message_type text, domain text, price numeric,"
-    "   event_id uuid)) WITH ORDINALITY),"
+    "WITH said AS (SELECT m.*, a.*, COALESCE(a.price, 0) AS cost, false AS possible_duplicate, $4 AS resolved_by"
+    "  FROM ROWS FROM (json_to_recordset($1) AS (attempt_id uuid, event_id uuid, notification_id uuid, fence int,"
+    "   reference text, user_id text, domain text, evidence jsonb, answer int)) WITH ORDINALITY AS m"
+    "  JOIN json_to_recordset($2) AS a (place int, outcome text, code text, error_class text, detail text, closes text,"
+    "   units smallint, charged numeric, target text, reason text, deliver_after timestamptz, tried boolean,"
+    "   channel text, provider text, kind text, message_type text, price numeric) ON a.place = m.answer"
+    "  ORDER BY m.ordinality),"
     f" closed AS ({CLOSE} RETURNING v.ordinality),"
     f" moved AS ({MOVE} AND (SELECT count(*) FROM closed) >= 0 RETURNING v.ordinality),"  # attempts are locked first
     " told AS (INSERT INTO delivery_events (id, at, notification_id, attempt_id, user_id, channel, provider,"
     "  message_type, kind, code, error_class, domain, is_machine, price)"
-    "  SELECT event_id, at, notification_id, attempt_id, user_id, channel, provider, message_type, kind, code,"
+    "  SELECT event_id, $3, notification_id, attempt_id, user_id, channel, provider, message_type, kind, code,"
     "  error_class, domain, false, price FROM said JOIN closed USING (ordinality) WHERE kind <> '')"
     " SELECT ARRAY(SELECT ordinality FROM closed), ARRAY(SELECT ordinality FROM moved), pg_current_xact_id()::text",
 )
 
 
-def end(connection: Connection, endings: Sequence[Ending], *, resolved_by: str) -> Ended:
+def end(connection: Connection, endings: Sequence[Ending], *, at: datetime, resolved_by: str) -> Ended:
     """Close, move and tell, each where it still holds (`CLOSE`, `MOVE`); an event only for an attempt that this closes.
 
     Running totals count the events once the transaction has committed.
@@ -86,10 +103,36 @@ def end(connection: Connection, endings: Sequence[Ending], *, resolved_by: str) 
     in_order = sorted(
         endings, key=lambda each: each.attempt_id.int
     )  # writers of the same attempts never cross
-    ((closed, moved, xid),) = rows(connection, _END, (as_records(in_order), resolved_by))
+    answers = {id(each.answer): each.answer for each in in_order}
+    places = {known: place for place, known in enumerate(answers)}
+    members = [_as_record(each, places[id(each.answer)]) for each in in_order]
+    shared = [{"place": places[known], **_fields(answer)} for known, answer in answers.items()]
+    ((closed, moved, xid),) = rows(
+        connection, _END, (as_records(members), as_records(shared), at, resolved_by)
+    )
     ended = Ended([in_order[place - 1] for place in closed], [in_order[place - 1] for place in moved])
-    counters.count_after_commit(connection, [each for each in ended.closed if each.kind], xid=int(xid))
+    counters.count_after_commit(connection, _events(ended.closed, at), xid=int(xid))
     return ended
+
+
+def _as_record(ending: Ending, place: int) -> dict[str, Any]:
+    return {
+        "attempt_id": ending.attempt_id, "event_id": new_id(), "notification_id": ending.notification_id,
+        "fence": ending.fence, "reference": ending.reference, "user_id": ending.user_id, "domain": ending.domain,
+        "evidence": ending.evidence, "answer": place,
+    }  # fmt: skip
+
+
+def _fields(answer: Answer) -> dict[str, Any]:
+    return {each.name: getattr(answer, each.name) for each in fields(answer)}
+
+
+def _events(closed: Sequence[Ending], at: datetime) -> list[_Event]:
+    return [
+        _Event(at, told.message_type, told.channel, told.kind, each.user_id, told.price)
+        for each in closed
+        if (told := each.answer).kind
+    ]
 
 
 def complete_late(connection: Connection, endings: Sequence[Ending]) -> None:
@@ -103,7 +146,12 @@ def complete_late(connection: Connection, endings: Sequence[Ending]) -> None:
         " sent_at = COALESCE(n.sent_at, now()), updated_at = now()"
         " FROM json_to_recordset(%s) AS v (notification_id uuid, channel text, provider text, price numeric)"
         " WHERE n.id = v.notification_id",
-        endings,
-    )
+        [
+            {"notification_id": each.notification_id, "channel": told.channel, "provider": told.provider,
+             "price": told.price}
+            for each in endings
+            for told in (each.answer,)
+        ],
+    )  # fmt: skip
     move_by_proof(connection, ids, State.SENT)
     mark_doubled(connection, ids)
