@@ -52,13 +52,27 @@ def make_engine(config: Settings) -> Engine:
             "keepalives_count": 3,
             "tcp_user_timeout": timeout * 1000,  # a host that vanished in the middle of a statement
             "options": f"-c timezone=UTC -c statement_timeout={timeout * 1000}"
-            f" -c idle_in_transaction_session_timeout={timeout * 1000}",
+            f" -c idle_in_transaction_session_timeout={timeout * 1000}{_scanning}",
         },
     )
     event.listen(made, "checkin", _note_use)
     event.listen(made, "checkout", _refuse_the_dead)
     event.listen(made, "before_cursor_execute", _send_what_waits)
     return made
+
+
+_scanning = ""
+
+
+def never_scan() -> None:
+    """Let this process's sessions read through no table that an index leads into.
+
+    For workers, which look rows up by their keys: a prepared statement whose plan was made while a table was nearly
+    empty would read through it once millions have come, until its next ANALYZE.
+    """
+    global _scanning  # noqa: PLW0603  one way for all sessions of a process
+    _scanning = " -c enable_seqscan=off"
+    dispose()
 
 
 UNASKED_SECONDS = 1.0

@@ -27,7 +27,7 @@ from delivery.planning import make_plan
 from delivery.providers import configured
 from delivery.recovery import unpublish
 from delivery.routing import Route
-from delivery.settlement import Sent, health_of, settle_surely
+from delivery.settlement import health_of, settle_surely
 from delivery.transmission import Prepared, prepare, transmit
 
 log = logging.getLogger(__name__)
@@ -104,38 +104,16 @@ def _plan_and_open(
         prepared, broken = prepare(batch, plan.send, now=now, deadline=deadline)
         report.states.update(write_plan(connection, batch, plan, broken, now))
         ledger.open_attempts(connection, [each.attempt for each in prepared])
-        standing.used({each.planned.route.provider for each in prepared})
+        standing.used({each.attempt.provider for each in prepared})
     return prepared
 
 
 def _call_and_settle(prepared: Sequence[Prepared], deadline: float, report: Report) -> Mapping[UUID, Route]:
-    outcomes = transmit(
-        [(each.planned.route.provider, each.transmission) for each in prepared], deadline=deadline
-    )
+    outcomes = transmit([(each.attempt.provider, each.transmission) for each in prepared], deadline=deadline)
     crash_point("after_call")
-    sent = [_sent(each) for each in prepared]
+    sent = [each.sent for each in prepared]
     health.record(health_of(sent, outcomes))
     settled = settle_surely(sent, outcomes, resolved_by="answer")
     for notification_id, state in settled.moved.items():
         report.states[notification_id] = (state, "")
     return settled.again
-
-
-def _sent(prepared: Prepared) -> Sent:
-    planned = prepared.planned
-    return Sent(
-        attempt_id=prepared.attempt.id,
-        notification_id=planned.work.id,
-        user_id=planned.work.claimed.user_id,
-        type=planned.work.type,
-        fence=planned.work.claimed.fence,
-        tries=planned.work.claimed.tries,
-        route=planned.route,
-        key=prepared.attempt.key,
-        units=prepared.attempt.units,
-        cost_estimate=prepared.attempt.cost_estimate,
-        domain=planned.contact_point.domain,
-        address_index=planned.contact_point.address_index,
-        expires_at=planned.work.claimed.expires_at,
-        evidence=planned.verdict.evidence,
-    )

@@ -12,7 +12,6 @@ from uuid import UUID
 import orjson
 from sqlalchemy import Connection
 
-from core.ids import read_id
 from core.sealing import unseal, unseal_bytes
 from core.values import value
 from core.vocabulary import Category, Channel, ConsentLevel, Purpose, Urgency
@@ -38,7 +37,8 @@ _LEVEL_OF = {str(each): each for each in ConsentLevel}
 class ContactPoint:
     """A user's primary address on one channel; unsealed only for a message that is really sent."""
 
-    row_id: str
+    id: str
+    """As text, which the address is sealed with."""
     channel: Channel
     address_sealed: bytes
     address_index: bytes
@@ -47,14 +47,9 @@ class ContactPoint:
     zones: tuple[str, ...]
     domain: str
 
-    @property
-    def id(self) -> UUID:
-        """The contact point's id; as text, which its address is sealed with, it is `row_id`."""
-        return read_id(self.row_id)
-
     def address(self) -> str:
         """The plain address."""
-        return unseal(self.address_sealed, place=ADDRESS_PLACE, row=self.row_id)
+        return unseal(self.address_sealed, place=ADDRESS_PLACE, row=self.id)
 
 
 @value(frozen=True, slots=True)

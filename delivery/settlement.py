@@ -35,7 +35,7 @@ LONGEST_DOUBT = 600.0
 
 @value(frozen=True, slots=True, kw_only=True)
 class Sent:
-    """An attempt that a provider was called for, with what the settlement must know of it."""
+    """An attempt that a provider is called for, with what the settlement must know of it."""
 
     attempt_id: UUID
     notification_id: UUID

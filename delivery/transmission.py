@@ -23,17 +23,18 @@ from delivery.planning import Planned
 from delivery.providers import provider
 from delivery.rendering import render_for
 from delivery.sealed_calls import seal_call
+from delivery.settlement import Sent
 
 NO_TURN = replace(LEASE_OVER, detail="no turn at the provider's pace")
 
 
 @value(frozen=True, slots=True)
 class Prepared:
-    """One attempt, rendered and ready to be opened and then transmitted."""
+    """One attempt, rendered and ready to be opened, then transmitted, then settled."""
 
-    planned: Planned
     attempt: OpenAttempt
     transmission: Transmission
+    sent: Sent
 
 
 def prepare(
@@ -144,16 +145,19 @@ def _opened(call: Sequence[_Draft], batch: Batch, on: date, deadline: float) -> 
     ids = [each.attempt_id for each in call]
     key = keys.batch_key(ids) if len(ids) > 1 else keys.attempt_key(ids[0])
     sealed: SealedBytes | None = seal_call([(each.address, each.message) for each in call], ids[0])
+    route = call[0].planned.route
     for position, each in enumerate(call):
-        work, route, contact_point = each.planned.work, each.planned.route, each.planned.contact_point
-        units = each.message.units
+        work, contact_point = each.planned.work, each.planned.contact_point
+        claimed, units = work.claimed, each.message.units
+        cost = costs.estimate(
+            route.channel, units, on=on, provider=route.provider, country=contact_point.country
+        )
         yield Prepared(
-            planned=each.planned,
             attempt=OpenAttempt(
                 id=each.attempt_id,
-                notification_id=work.id,
-                fence=work.claimed.fence,
-                number=len(batch.past.get(work.id, ())) + 1,
+                notification_id=claimed.id,
+                fence=claimed.fence,
+                number=len(batch.past.get(claimed.id, ())) + 1,
                 channel=route.channel,
                 provider=route.provider,
                 contact_point_id=contact_point.id,
@@ -162,20 +166,34 @@ def _opened(call: Sequence[_Draft], batch: Batch, on: date, deadline: float) -> 
                 template=each.message.template,
                 rendered_sealed=sealed,
                 units=units,
-                cost_estimate=costs.estimate(
-                    route.channel, units, on=on, provider=route.provider, country=contact_point.country
-                ),
+                cost_estimate=cost,
             ),
             transmission=transmission_of(
                 attempt_id=each.attempt_id,
-                notification_id=work.id,
+                notification_id=claimed.id,
                 message_type=work.type.name,
                 provider_name=route.provider,
                 address=each.address,
                 message=each.message,
                 key=key,
-                expires_at=work.claimed.expires_at,
+                expires_at=claimed.expires_at,
                 send_before=deadline,
+            ),
+            sent=Sent(
+                attempt_id=each.attempt_id,
+                notification_id=claimed.id,
+                user_id=claimed.user_id,
+                type=work.type,
+                fence=claimed.fence,
+                tries=claimed.tries,
+                route=route,
+                key=key,
+                units=units,
+                cost_estimate=cost,
+                domain=contact_point.domain,
+                address_index=contact_point.address_index,
+                expires_at=claimed.expires_at,
+                evidence=each.planned.verdict.evidence,
             ),
         )
         sealed = None

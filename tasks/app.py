@@ -21,7 +21,7 @@ from tasks.results import backend_at
 from tasks.yielding import yield_processor
 
 RELAY_SECONDS = 1.0
-GC_THRESHOLDS = (10_000, 20, 50)
+GC_THRESHOLDS = (10_000, 5, 5)
 """A chunk of 200 messages makes some 10,000 objects and leaves none behind."""
 
 
@@ -138,6 +138,11 @@ def _housekeeping(instance: Any, **_: Any) -> None:
     queues = instance.app.amqp.queues
     if wants_housekeeping(set(queues.consume_from)):
         queues.select_add(next(queue for queue in QUEUES if queue.name == HOUSEKEEPING))
+
+
+@signals.celeryd_after_setup.connect
+def _look_up(**_: Any) -> None:
+    database.never_scan()
 
 
 @signals.celeryd_after_setup.connect

@@ -24,7 +24,7 @@ WARM = 2000
 STALLED_SECONDS = 60.0
 
 BULK = ("-A", "tasks", "worker", "--without-gossip", "--without-mingle", "--without-heartbeat", "-l", "INFO")
-NODES = tuple(os.environ.get("BENCH_NODES", "--pool solo|--pool solo").split("|"))
+NODES = tuple(os.environ.get("BENCH_NODES", "--pool threads -c 2|--pool threads -c 2").split("|"))
 """The bulk workers of a row, one entry per node."""
 
 REPORT = {"month": "2025-01", "spending": "2310.40", "savings": "420.00"}

@@ -23,7 +23,7 @@ class OpenAttempt:
     number: int
     channel: Channel
     provider: str
-    contact_point_id: UUID
+    contact_point_id: str
     key: str
     position: int
     template: str
