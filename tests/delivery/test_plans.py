@@ -17,7 +17,7 @@ WAYS = {
     attempts._CLOSE_ALL: {"pk_attempts"},
     moves._MOVE_ALL: {"pk_notifications"},
     endings._END: {"pk_notifications", "pk_attempts"},
-    asking._QUESTION: {"pk_notifications", "ix_notifications_sent"},
+    asking._QUESTION: {"pk_notifications", "ix_notifications_sent", "ix_notifications_user"},
 }
 """The indexes by which a hot statement may go to notifications and attempts, its plan made for any value."""
 

@@ -1,6 +1,6 @@
 """optimize-send-timing: people get the hours at which they are there, in their own zone, and every choice is logged."""
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
@@ -15,26 +15,18 @@ from core.database import transaction
 from core.ids import new_id
 from core.statements import insert_rows, rows
 from flows import optimize_send_timing as flow
+from tests.flows.regulars import ZONE, put_regulars
 
-ZONE = "America/New_York"
+NOON = datetime(2026, 6, 15, 16, tzinfo=UTC)
 
 
 @pytest.fixture
 def regulars(store):
-    """60 people: the even ones click at 8 in the morning New York time, the odd ones at 20."""
-    now = utc_now()
-    store.execute(
-        "INSERT INTO users (id, time_zone) SELECT 'user_' || lpad(n::text, 2, '0'), %s FROM generate_series(0, 59) AS n",
-        (ZONE,),
-    )
-    store.execute(
-        "INSERT INTO person_hours (user_id, channel, at, opens, clicks)"
-        " SELECT 'user_' || lpad(n::text, 2, '0'), 'email', (date_trunc('day', now() AT TIME ZONE %s) - d * interval '1 day'"
-        "   + CASE n %% 2 WHEN 0 THEN 8 ELSE 20 END * interval '1 hour') AT TIME ZONE %s, 0, 1"
-        " FROM generate_series(0, 59) AS n, generate_series(1, 25) AS d",
-        (ZONE, ZONE),
-    )
-    return now
+    """The people of `put_regulars`; returns now, which is always the same: near some other instants every rounded curve
+    turns over at once.
+    """
+    put_regulars(store, NOON)
+    return NOON
 
 
 def learnt(now, shard_size=50_000):

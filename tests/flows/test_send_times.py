@@ -13,26 +13,16 @@ from core.statements import rows
 from delivery.catalog import catalog
 from flows.batches import Batch, Draft, accept_chunk
 from flows.send_times import AWAKE, MAY_WAIT, at_better_hours
+from tests.flows.regulars import ZONE, put_regulars
 
-ZONE = "America/New_York"
 LESSON = dict(catalog()["educational_content"].example)
 
 
 @pytest.fixture
 def regulars(store, redis):
-    """60 people in New York who click at 8 in the morning (the even ones) or at 20, and the fit of it; returns now."""
+    """The people of `put_regulars` and the fit of their hours; returns now."""
     now = utc_now()
-    store.execute(
-        "INSERT INTO users (id, time_zone) SELECT 'user_' || lpad(n::text, 2, '0'), %s FROM generate_series(0, 59) AS n",
-        (ZONE,),
-    )
-    store.execute(
-        "INSERT INTO person_hours (user_id, channel, at, opens, clicks)"
-        " SELECT 'user_' || lpad(n::text, 2, '0'), 'email', (date_trunc('day', now() AT TIME ZONE %s) - d * interval '1 day'"
-        "   + CASE n %% 2 WHEN 0 THEN 8 ELSE 20 END * interval '1 hour') AT TIME ZONE %s, 0, 1"
-        " FROM generate_series(0, 59) AS n, generate_series(1, 25) AS d",
-        (ZONE, ZONE),
-    )
+    put_regulars(store, now)
     with reader() as connection:
         fit_channel(connection, "email", now=now)
         for shard in list(shards(connection)):
