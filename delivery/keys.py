@@ -15,7 +15,7 @@ def attempt_key(attempt_id: UUID) -> str:
 
 def batch_key(attempt_ids: Iterable[UUID]) -> str:
     """The provider's idempotency key of a batch, derived from its members in their order."""
-    members = hashlib.sha256(b"".join(each.bytes for each in attempt_ids)).hexdigest()
+    members = hashlib.sha256(b"".join([each.int.to_bytes(16) for each in attempt_ids])).hexdigest()
     return f"mingus-batch-{members[:40]}"
 
 

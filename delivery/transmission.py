@@ -5,6 +5,7 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import date, datetime
+from functools import cache
 from uuid import UUID
 
 from core.errors import InvalidRequest
@@ -146,12 +147,15 @@ def _opened(call: Sequence[_Draft], batch: Batch, on: date, deadline: float) -> 
     key = keys.batch_key(ids) if len(ids) > 1 else keys.attempt_key(ids[0])
     sealed: SealedBytes | None = seal_call([(each.address, each.message) for each in call], ids[0])
     route = call[0].planned.route
+    price = cache(
+        lambda units, country: costs.estimate(
+            route.channel, units, on=on, provider=route.provider, country=country
+        )
+    )
     for position, each in enumerate(call):
         work, contact_point = each.planned.work, each.planned.contact_point
         claimed, units = work.claimed, each.message.units
-        cost = costs.estimate(
-            route.channel, units, on=on, provider=route.provider, country=contact_point.country
-        )
+        cost = price(units, contact_point.country)
         yield Prepared(
             attempt=OpenAttempt(
                 id=each.attempt_id,

@@ -1,6 +1,7 @@
 """Stored templates may come from anybody: they say little, cost little, and run nothing."""
 
 import time
+from html import unescape
 
 import pytest
 from hypothesis import given
@@ -11,6 +12,7 @@ from core.vocabulary import Channel
 from delivery.catalog import catalog
 from delivery.channels import CHANNELS
 from delivery.content import render, sandboxed_jinja
+from delivery.content.html_source import prepare
 from delivery.content.localisation import localisation
 from delivery.content.payload_fields import PERSON_NAMES
 from delivery.content.sandboxed_jinja import Environment, StoredPart
@@ -194,6 +196,15 @@ def test_styles_are_inlined_once_and_tags_inside_tables_stay_in_place():
     )
     assert "prefers-color-scheme: dark" in shown
     assert "jinja" not in shown
+
+
+def test_what_a_template_says_beyond_ascii_is_written_in_ascii_and_means_the_same():
+    source = "<style>p::after { content: '·' }</style><p title='caf\u00e9'>Días · {{ name }} 🎉 {{ 'ñ' }}</p>"
+    html = prepare(source, "row/v1/email.html")
+    style, _, rest = html.partition("</style>")
+    assert "content: '·'" in style, "character references mean nothing in a style sheet"
+    assert unescape(rest).startswith("<p title='café'>Días · {{ name }} 🎉 {{ 'ñ' }}</p>")
+    assert rest.replace("{{ 'ñ' }}", "").isascii(), "only the template's own tags keep their signs"
 
 
 def test_a_row_takes_the_place_of_the_folder():
