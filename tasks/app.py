@@ -28,9 +28,8 @@ GC_THRESHOLDS = (10_000, 5, 5)
 def make_app() -> Celery:
     """The app of this process, configured from settings."""
     config = settings()
-    app = Celery(
-        "mingus", broker=config.broker_url, backend=backend_at(config.result_backend), set_as_current=True
-    )
+    app = Celery("mingus", broker=config.broker_url, set_as_current=True)
+    app.backend_cls = backend_at(config.result_backend)  # `backend=` yields to CELERY_RESULT_BACKEND
     transport = {
         "ack_emulation": False,  # what a dying worker holds is the relay's to bring back, not Redis': docs/decisions/0003
         "queue_order_strategy": "priority",

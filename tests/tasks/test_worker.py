@@ -143,6 +143,24 @@ def test_one_worker_of_all_lanes_serves_the_critical_lane_first(people, redis, p
     assert max(place for place, name in enumerate(order) if name == "critical_financial") <= 6, order
 
 
+@pytest.mark.parametrize("named", [True, False])
+def test_a_caller_subscribes_to_no_result_that_it_does_not_ask_for(people, redis, named):
+    """Whether the results' place is named by Celery's own variable or is Redis by default."""
+    people(person("Maya", 101))
+    code = (
+        "from tasks import send_critical_financial_alert as t;"
+        "r = t.delay('user_maya', {'template': '{message}', 'message': 'Low balance', 'urgency': 'high'});"
+        "print(len(t.backend.result_consumer.subscribed_to))"
+    )
+    env = {name: value for name, value in os.environ.items() if name != "CELERY_RESULT_BACKEND"}
+    env |= {"CELERY_RESULT_BACKEND": env["REDIS_URL"]} if named else {}
+    done = subprocess.run(
+        [sys.executable, "-c", code], env=env, check=True, timeout=60, capture_output=True, text=True
+    )
+    assert redis.llen(Lane.SMS_CRITICAL) == 1
+    assert done.stdout.strip() == "0"
+
+
 def test_without_redis_delay_still_accepts_and_the_relay_delivers_later(people, redis, provider):
     people(person("Maya", 101))
     code = (
