@@ -15,7 +15,7 @@ from core.redis import REDIS_AWAY, client
 from core.stopping import is_stopping
 from delivery import throttle
 from delivery.providers import provider
-from delivery.providers.base import TellsPace
+from delivery.providers.base import tells_pace
 from delivery.throttle import Bucket, TokenRequest
 
 KEY_PREFIX = "mingus:pace:"
@@ -46,7 +46,7 @@ _read: dict[str, tuple[float, CallPace | None]] = {}
 def learn(name: str) -> None:
     """Write down for all workers what the provider has last said to this one."""
     carrier = provider(name)
-    if not isinstance(carrier, TellsPace) or carrier.pace is None:
+    if not tells_pace(carrier) or carrier.pace is None:
         return
     said = CallPace(carrier.pace.limit, carrier.pace.window)
     at, before = _told.get(name, (0.0, None))
@@ -79,7 +79,7 @@ def await_turn(name: str, *, holder: str, urgent: bool, until: float) -> bool:
 
     `holder` names the call: its place in the line is kept for it. Urgent ones go first.
     """
-    if not isinstance(provider(name), TellsPace):
+    if not tells_pace(provider(name)):
         return True
     until = min(until, time.monotonic() + LONGEST_WAIT)
     while (pace := known(name)) is not None:

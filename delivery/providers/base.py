@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
-from typing import Protocol, runtime_checkable
+from typing import Protocol, TypeGuard, runtime_checkable
 from uuid import UUID
 
 from core.vocabulary import Channel
@@ -59,6 +59,11 @@ class TellsPace(Protocol):
     def pace(self) -> Pace | None:
         """What the last answer said; None before the first."""
         ...
+
+
+def tells_pace(provider: object) -> TypeGuard[TellsPace]:
+    """Whether `provider` is one of those; asking the protocol itself costs 20 µs, twice per call."""
+    return hasattr(type(provider), "pace")
 
 
 class Provider(Protocol):

@@ -17,7 +17,7 @@ from delivery import call_pace
 from delivery.call_pace import KEY_PREFIX, CallPace, await_turn, known, learn
 from delivery.messages import LEASE_OVER
 from delivery.providers import provider
-from delivery.providers.base import Pace, TellsPace
+from delivery.providers.base import Pace, TellsPace, tells_pace
 from delivery.transmission import transmit
 from tests.providers.people import API_KEY, mail, sms
 from tests.providers.wire_server import WireServer, answer
@@ -137,7 +137,8 @@ def test_a_provider_that_tells_no_pace_is_asked_for_none(
 
     outcomes = transmit(given, deadline=time.monotonic() + 5).values()
     assert {each.kind for each in outcomes} == {OutcomeKind.ACCEPTED}
-    assert not isinstance(provider("twilio"), TellsPace)
+    assert not tells_pace(provider("twilio"))
+    assert tells_pace(provider("resend"))
     assert isinstance(provider("resend"), TellsPace)
 
 
