@@ -23,6 +23,8 @@ PROBES_PER_SECOND = 20.0
 ACCEPTED_ONE_BY_ONE = 1500
 ACCEPTED_TOGETHER = 40_000
 CRITICAL = "--pool threads -c 16"
+ONE_PER_LANE = "--pool solo"
+"""Two lanes of bulk, a worker each: as many as there are cores."""
 
 Send = Callable[[int], object]
 
@@ -124,8 +126,8 @@ def beside_bulk(stage: Stage) -> list[Figure]:
     stage.sql("VACUUM ANALYZE")
     workers = (
         node("critical", "sms_critical", CRITICAL),
-        node("email", "email_reports", bulk.NODES[0]),
-        node("daily", "sms_daily", bulk.NODES[0]),
+        node("email", "email_reports", ONE_PER_LANE),
+        node("daily", "sms_daily", ONE_PER_LANE),
         node("housekeeping", "housekeeping", "--pool threads -c 2"),
     )
     with stage.workers(*workers):
