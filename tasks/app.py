@@ -145,10 +145,9 @@ def _look_up(**_: Any) -> None:
 
 
 @signals.celeryd_after_setup.connect
-def _bulk_yields(instance: Any, **_: Any) -> None:
-    """A worker of bulk lanes lets alerts and the relay go first."""
-    lanes = set(instance.app.amqp.queues.consume_from) - {HOUSEKEEPING}
-    if lanes and str(Lane.SMS_CRITICAL) not in lanes:
+def _others_yield(instance: Any, **_: Any) -> None:
+    """A worker that delivers no alerts lets those go first that do."""
+    if str(Lane.SMS_CRITICAL) not in instance.app.amqp.queues.consume_from:
         yield_processor()
 
 

@@ -23,7 +23,7 @@ log = logging.getLogger(__name__)
 
 SIDE_BY_SIDE = 4
 """Deliveries of single alerts that are under way at a time in one process, at most."""
-PATIENCE = 0.01
+PATIENCE = 0.025
 """How long those that come wait for the end of the delivery before them, before they make one of their own."""
 NOT_SENT = frozenset({State.SKIPPED, State.FAILED, State.DEAD})
 

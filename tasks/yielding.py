@@ -1,4 +1,4 @@
-"""Bulk yields the processor to alerts, to the relay and to the servers, where they share a machine."""
+"""Bulk and housekeeping yield the processor to alerts and to the servers, where they share a machine."""
 
 import os
 from contextlib import suppress
