@@ -43,8 +43,14 @@ def clean(text: str) -> str:
     """The text without control, zero-width and direction signs (joiners stay inside emoji and scripts), mended."""
     if text.isascii() and text.isprintable():
         return text
-    text = mend(text).replace("\r\n", "\n").replace("\r", "\n")
-    return _JOINERS.sub("", _INVISIBLE.sub("", text))
+    while (
+        True
+    ):  # a sign that goes may leave a garbled pair behind; each round but the last one shortens the text
+        mended = mend(text).replace("\r\n", "\n").replace("\r", "\n")
+        bare = _JOINERS.sub("", _INVISIBLE.sub("", mended))
+        if bare == text:
+            return bare
+        text = bare
 
 
 def one_line(text: str) -> str:
