@@ -43,21 +43,22 @@ PARTS: Mapping[str, str] = {
         SELECT json_build_array(user_id, category, channel, enabled, minimum_amount::text, paused_until, digest,
                weekly_cap, preferred_from, preferred_until) AS told
         FROM preferences WHERE user_id = ANY($1::text[]) AND channel = ANY($2::text[])""",
+    # LATERAL with a LIMIT looks each one up: by a join or EXISTS, PostgreSQL would rather read once through all that
+    # was ever sent, or suppressed, while there is little of it, and the plan stays when there is much.
     "suppressions": """
-        SELECT json_build_array(s.channel, s.address_index, s.reason) AS told FROM contact_points c
-        JOIN suppressions s ON s.channel = c.channel AND s.address_index = c.address_index
-        WHERE c.user_id = ANY($1::text[]) AND c.channel = ANY($2::text[]) AND c.is_primary
-        AND s.score >= 1 AND (s.until IS NULL OR s.until > now())""",
+        SELECT json_build_array(c.channel, c.address_index, s.reason) AS told FROM contact_points c
+        CROSS JOIN LATERAL (SELECT reason FROM suppressions WHERE channel = c.channel
+            AND address_index = c.address_index AND score >= 1 AND (until IS NULL OR until > now()) LIMIT 1) AS s
+        WHERE c.user_id = ANY($1::text[]) AND c.channel = ANY($2::text[]) AND c.is_primary""",
     "history": """
         SELECT json_build_array(user_id, message_type, sent_at) AS told FROM notifications
         WHERE user_id = ANY($4::text[]) AND sent_at > $5::timestamptz ORDER BY sent_at""",
-    # With EXISTS in place of the LIMIT, PostgreSQL would rather read once through all that was ever sent.
     "texted": """
         SELECT json_build_array(u.id, t.name) AS told FROM unnest($1::text[]) AS u (id)
         CROSS JOIN unnest($6::text[]) AS t (name) CROSS JOIN LATERAL (SELECT FROM notifications n
             WHERE n.user_id = u.id AND n.sent_at IS NOT NULL AND n.channel = 'sms' AND n.message_type = t.name
             LIMIT 1) AS one""",
-    "held": HELD.format(claims="$7"),
+    "held": HELD.format(ids="$7", fences="$8", lease_until="$9"),
 }
 _QUESTION = Prepared(
     "ask",
@@ -93,7 +94,7 @@ def ask(
             _text_array(capped),
             since,
             _text_array(programmes),
-            held_by(claimed),
+            *held_by(claimed),
         ),
     )
     found: dict[str, Sequence[Sequence[Any]] | None] = orjson.loads(answer[0][0])

@@ -62,8 +62,8 @@ CLOSE = (
     "UPDATE attempts a SET closed_at = clock_timestamp(), outcome = v.outcome, reference = v.reference,"
     " code = v.code, error_class = COALESCE(v.error_class, ''), detail = left(v.detail, 500), closes = v.closes,"
     " units = COALESCE(v.units, a.units), cost = v.charged, resolved_by = v.resolved_by FROM said AS v"
-    " WHERE a.id = v.attempt_id AND (a.closed_at IS NULL OR (a.outcome = 'unknown' AND v.outcome <> 'unknown')"
-    "  OR (a.outcome = 'retry_later' AND v.outcome = 'accepted'))"
+    " WHERE a.id = v.attempt_id AND a.id = ANY(ARRAY(SELECT attempt_id FROM said)) AND (a.closed_at IS NULL"
+    "  OR (a.outcome = 'unknown' AND v.outcome <> 'unknown') OR (a.outcome = 'retry_later' AND v.outcome = 'accepted'))"
 )
 """Closes attempts by what is `said` of them: those that are open, or better known now.
 

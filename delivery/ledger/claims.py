@@ -14,7 +14,7 @@ from uuid import UUID
 from sqlalchemy import Connection
 
 from core.ids import id_array
-from core.statements import Prepared, as_records, from_records, later, rows
+from core.statements import Prepared, from_records, later, rows
 from core.values import value
 
 
@@ -52,13 +52,12 @@ _CLAIM = Prepared(
     "  n.lease_until, n.claims, n.tries, n.possible_duplicate",
 )
 HELD = (
-    "SELECT v.ordinality AS told FROM ROWS FROM (json_to_recordset({claims})"
-    "  AS (id uuid, fence int, lease_until timestamptz)) WITH ORDINALITY AS v JOIN notifications n ON n.id = v.id"
-    f" WHERE {BY_ID_ALONE} = 'claimed' AND n.fence = v.fence AND n.lease_until = v.lease_until"
-    " AND n.lease_until > now()"
-    " FOR NO KEY UPDATE OF n"
+    "SELECT v.place AS told FROM unnest({ids}::uuid[], {fences}::int[]) WITH ORDINALITY AS v (id, fence, place)"
+    f" CROSS JOIN LATERAL (SELECT FROM notifications n WHERE n.id = v.id AND {BY_ID_ALONE} = 'claimed'"
+    "  AND n.fence = v.fence AND n.lease_until = {lease_until}::timestamptz AND n.lease_until > now()"
+    "  LIMIT 1 FOR NO KEY UPDATE) AS one"
 )
-"""The places of the claims (`held_by`) that are still ours, their rows locked until the transaction ends; a lapsed lease
+"""The places of the claims (`held_by`: made together, with one lease) that are still ours, their rows locked until the transaction ends; a lapsed lease
 may have been taken over. The lease's end is compared too: a claim that a server's crash forgot may have been followed by
 another worker's with the same fence.
 """
@@ -77,10 +76,13 @@ def announce(connection: Connection) -> None:
     later(connection, "LOCK TABLE notifications IN ROW EXCLUSIVE MODE")
 
 
-def held_by(claimed: Sequence[Claimed]) -> str:
-    """Claims as `HELD` takes them."""
-    return as_records(
-        [{"id": each.id, "fence": each.fence, "lease_until": each.lease_until} for each in claimed]
+def held_by(claimed: Sequence[Claimed]) -> tuple[str, str, datetime | None]:
+    """The ids, fences and common lease of claims that were made together, as `HELD` takes them."""
+    fences = ",".join([str(each.fence) for each in claimed])
+    return (
+        id_array([each.id for each in claimed]),
+        f"{{{fences}}}",
+        claimed[0].lease_until if claimed else None,
     )
 
 

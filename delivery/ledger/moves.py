@@ -43,9 +43,13 @@ MOVE = (
     " evidence = COALESCE(v.evidence, n.evidence), updated_at = now(),"
     " sent_at = CASE WHEN v.target = 'sent' THEN COALESCE(n.sent_at, now()) ELSE n.sent_at END,"
     f" final_at = CASE WHEN v.target IN ({_FINAL_WORDS}) THEN now() END"
-    f" FROM said AS v WHERE n.id = v.notification_id AND {BY_ID_ALONE} = 'claimed' AND n.fence = v.fence"
+    " FROM said AS v WHERE n.id = v.notification_id AND n.id = ANY(ARRAY(SELECT notification_id FROM said))"
+    f" AND {BY_ID_ALONE} = 'claimed' AND n.fence = v.fence"
 )
-"""Moves claimed notifications to what is `said` of them; a fenced or already settled one does not move."""
+"""Moves claimed notifications to what is `said` of them; a fenced or already settled one does not move.
+
+They are named twice for the sake of the plan, as in `attempts.CLOSE`.
+"""
 _MOVE_ALL = Prepared(
     "move",
     "WITH said AS (SELECT id AS notification_id, fence, target, reason, deliver_after, channel, provider, cost, tried,"
