@@ -4,9 +4,9 @@ What nobody needs an answer of (BEGIN, and what is given to `later`) waits for t
 travels with it. A `Prepared` statement is parsed and planned once per session of PostgreSQL.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from decimal import Decimal
 from typing import Any
 
@@ -137,6 +137,22 @@ def _prepare(connection: Connection, cursor: Any, statement: Prepared) -> None:
 def as_records(records: Sequence[Any]) -> str:
     """Records as the JSON text that `json_to_recordset` takes."""
     return orjson.dumps(records, default=_in_json).decode()
+
+
+def shared(values: Iterable[Any]) -> tuple[list[int], str]:
+    """What many records have in common, sent once: the place of each one's value (a dataclass object, told apart by its
+    identity), and the different ones as records with their `place`.
+    """
+    places: dict[int, int] = {}
+    records: list[dict[str, Any]] = []
+    found = []
+    for each in values:
+        place = places.get(id(each))
+        if place is None:
+            place = places[id(each)] = len(records)
+            records.append({"place": place, **{one.name: getattr(each, one.name) for one in fields(each)}})
+        found.append(place)
+    return found, as_records(records)
 
 
 def as_json(value: Any) -> str:

@@ -104,12 +104,14 @@ def _plan_and_open(
         prepared, broken = prepare(batch, plan.send, now=now, deadline=deadline)
         report.states.update(write_plan(connection, batch, plan, broken, now))
         ledger.open_attempts(connection, [each.attempt for each in prepared])
-        standing.used({each.attempt.provider for each in prepared})
+        standing.used({each.sent.route.provider for each in prepared})
     return prepared
 
 
 def _call_and_settle(prepared: Sequence[Prepared], deadline: float, report: Report) -> Mapping[UUID, Route]:
-    outcomes = transmit([(each.attempt.provider, each.transmission) for each in prepared], deadline=deadline)
+    outcomes = transmit(
+        [(each.sent.route.provider, each.transmission) for each in prepared], deadline=deadline
+    )
     crash_point("after_call")
     sent = [each.sent for each in prepared]
     health.record(health_of(sent, outcomes))

@@ -20,7 +20,7 @@ from delivery.providers import provider
 from delivery.routing import Route
 from delivery.sealed_calls import Content, open_call
 from delivery.settlement import Sent, health_of, settle_surely
-from delivery.transmission import transmission_of, transmit
+from delivery.transmission import callback_root, transmit
 
 SAME_KEY_FOR = timedelta(hours=23)
 """How long an idempotent provider surely remembers a key (Resend: 24 h)."""
@@ -140,14 +140,15 @@ def _transmission(each: Interrupted, deadline: float) -> Transmission:
     if each.content is None:
         raise ValueError("only what is `repeatable` can be repeated")
     address, message = each.content
-    return transmission_of(
-        attempt_id=each.sent.attempt_id,
-        notification_id=each.sent.notification_id,
-        message_type=each.sent.type.name,
-        provider_name=each.sent.route.provider,
+    sent = each.sent
+    return Transmission(
+        attempt_id=sent.attempt_id,
+        notification_id=sent.notification_id,
+        message_type=sent.type.name,
         address=address,
         message=message,
-        key=each.sent.key,
-        expires_at=each.sent.expires_at,
+        key=sent.key,
+        callback_root=callback_root(sent.route.provider),
+        expires_at=sent.expires_at,
         send_before=deadline,
     )

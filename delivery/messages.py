@@ -46,8 +46,8 @@ class RenderedMessage:
 class Transmission:
     """One attempt handed to a provider: everything it needs, nothing that it must decide.
 
-    `key` is the idempotency key for providers that have them; `callback_url` (Twilio) carries our attempt id;
-    `expires_at` becomes the provider's validity period; `tags` are ids only, never personal data.
+    `key` is the idempotency key for providers that have them; `callback_root`, with our attempt id after it, is where
+    they may tell what became of it (`callback_url`); `expires_at` becomes the provider's validity period.
     """
 
     attempt_id: UUID
@@ -56,11 +56,15 @@ class Transmission:
     address: str
     message: RenderedMessage
     key: str
-    callback_url: str = ""
+    callback_root: str = ""
     expires_at: datetime | None = None
-    tags: Mapping[str, str] = field(default_factory=dict)
     send_before: float = math.inf
     """time.monotonic() after which our claim may have been taken over: then it must not be sent (RetryLater)."""
+
+    @property
+    def callback_url(self) -> str:
+        """The URL for what becomes of this attempt, empty without a root."""
+        return f"{self.callback_root}/{self.attempt_id}" if self.callback_root else ""
 
 
 @value(frozen=True, slots=True)

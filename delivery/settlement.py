@@ -33,7 +33,7 @@ REPEAT_SECONDS = 5
 LONGEST_DOUBT = 600.0
 
 
-@value(frozen=True, slots=True, kw_only=True)
+@value(frozen=True, slots=True)
 class Sent:
     """An attempt that a provider is called for, with what the settlement must know of it."""
 

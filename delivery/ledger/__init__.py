@@ -11,6 +11,7 @@ endings   an attempt's end, its notification's move and its event, in one statem
 
 from delivery.ledger.attempts import (
     ClosedAttempt,
+    Intent,
     OpenAttempt,
     close_attempts,
     close_route,
@@ -34,6 +35,7 @@ __all__ = [
     "Ended",
     "Ending",
     "Fact",
+    "Intent",
     "Letter",
     "Move",
     "OpenAttempt",

@@ -2,34 +2,42 @@
 
 from collections.abc import Collection, Sequence
 from decimal import Decimal
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy import Connection
 
 from core.ids import id_array
 from core.sealing import SealedBytes
-from core.statements import Prepared, Row, as_records, execute, from_records, later, rows
+from core.statements import Prepared, Row, as_records, execute, from_records, later, rows, shared
 from core.values import value
 from core.vocabulary import Channel, ErrorClass, OutcomeKind
 
 
-@value(frozen=True, slots=True, kw_only=True)
+@value(frozen=True, slots=True)
+class Intent:
+    """What an attempt has in common with others of its call; many share one."""
+
+    channel: Channel
+    provider: str
+    key: str
+    number: int
+    template: str
+    units: int
+    cost_estimate: Decimal
+
+
+@value(frozen=True, slots=True)
 class OpenAttempt:
-    """An attempt as it is written before the provider is called."""
+    """An attempt as it is written before the provider is called; the first of a call keeps what all of it carries."""
 
     id: UUID
     notification_id: UUID
     fence: int
-    number: int
-    channel: Channel
-    provider: str
     contact_point_id: str
-    key: str
     position: int
-    template: str
     rendered_sealed: SealedBytes | None
-    units: int
-    cost_estimate: Decimal
+    intent: Intent
 
 
 @value(frozen=True, slots=True, kw_only=True)
@@ -53,10 +61,11 @@ _OPEN = Prepared(
     "INSERT INTO attempts (id, notification_id, fence, number, channel, provider, contact_point_id, key, position,"
     " template, rendered_sealed, units, cost_estimate)"
     " SELECT id, notification_id, fence, number, channel, provider, contact_point_id, key, position,"
-    " template, rendered_sealed, units, cost_estimate FROM json_to_recordset($1)"
-    " AS v (id uuid, notification_id uuid, fence int, number smallint, channel text, provider text,"
-    " contact_point_id uuid, key text, position smallint, template text, rendered_sealed bytea, units smallint,"
-    " cost_estimate numeric)",
+    " template, rendered_sealed, units, cost_estimate"
+    " FROM json_to_recordset($1) AS a (id uuid, notification_id uuid, fence int, contact_point_id uuid,"
+    "  position smallint, rendered_sealed bytea, intent int)"
+    " JOIN json_to_recordset($2) AS i (place int, channel text, provider text, key text, number smallint,"
+    "  template text, units smallint, cost_estimate numeric) ON i.place = a.intent",
 )
 CLOSE = (
     "UPDATE attempts a SET closed_at = clock_timestamp(), outcome = v.outcome, reference = v.reference,"
@@ -66,6 +75,8 @@ CLOSE = (
     "  OR (a.outcome = 'unknown' AND v.outcome <> 'unknown') OR (a.outcome = 'retry_later' AND v.outcome = 'accepted'))"
 )
 """Closes attempts by what is `said` of them: those that are open, or better known now.
+
+They are named twice: by the join alone, a plan that was made while there were few would read through all of them.
 
 Known better: anything outranks Unknown, and a provider that took the message outranks our belief that it was not sent
 (a paused worker's late word, a receipt).
@@ -82,7 +93,17 @@ _CLOSE_ALL = Prepared(
 def open_attempts(connection: Connection, attempts: Sequence[OpenAttempt]) -> None:
     """Write the intent to call a provider, on the way to the commit; commit before calling."""
     if attempts:
-        later(connection, _OPEN, (as_records(attempts),))
+        places, intents = shared([each.intent for each in attempts])
+        members = [_as_record(each, place) for each, place in zip(attempts, places, strict=True)]
+        later(connection, _OPEN, (as_records(members), intents))
+
+
+def _as_record(attempt: OpenAttempt, place: int) -> dict[str, Any]:
+    return {
+        "id": attempt.id, "notification_id": attempt.notification_id, "fence": attempt.fence,
+        "contact_point_id": attempt.contact_point_id, "position": attempt.position,
+        "rendered_sealed": attempt.rendered_sealed, "intent": place,
+    }  # fmt: skip
 
 
 def close_attempts(connection: Connection, closed: Sequence[ClosedAttempt], *, resolved_by: str) -> set[UUID]:

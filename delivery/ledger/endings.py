@@ -1,7 +1,6 @@
 """How calls ended: their attempts closed, their notifications moved, their events appended, in one statement."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import fields
 from datetime import datetime
 from decimal import Decimal
 from typing import Any, NamedTuple
@@ -10,7 +9,7 @@ from uuid import UUID
 from sqlalchemy import Connection
 
 from core.ids import new_id
-from core.statements import Prepared, as_records, from_records, rows
+from core.statements import Prepared, as_records, from_records, rows, shared
 from core.values import value
 from core.vocabulary import Channel, OutcomeKind, State
 from delivery import counters
@@ -103,13 +102,9 @@ def end(connection: Connection, endings: Sequence[Ending], *, at: datetime, reso
     in_order = sorted(
         endings, key=lambda each: each.attempt_id.int
     )  # writers of the same attempts never cross
-    answers = {id(each.answer): each.answer for each in in_order}
-    places = {known: place for place, known in enumerate(answers)}
-    members = [_as_record(each, places[id(each.answer)]) for each in in_order]
-    shared = [{"place": places[known], **_fields(answer)} for known, answer in answers.items()]
-    ((closed, moved, xid),) = rows(
-        connection, _END, (as_records(members), as_records(shared), at, resolved_by)
-    )
+    places, answers = shared([each.answer for each in in_order])
+    members = [_as_record(each, place) for each, place in zip(in_order, places, strict=True)]
+    ((closed, moved, xid),) = rows(connection, _END, (as_records(members), answers, at, resolved_by))
     ended = Ended([in_order[place - 1] for place in closed], [in_order[place - 1] for place in moved])
     counters.count_after_commit(connection, _events(ended.closed, at), xid=int(xid))
     return ended
@@ -121,10 +116,6 @@ def _as_record(ending: Ending, place: int) -> dict[str, Any]:
         "fence": ending.fence, "reference": ending.reference, "user_id": ending.user_id, "domain": ending.domain,
         "evidence": ending.evidence, "answer": place,
     }  # fmt: skip
-
-
-def _fields(answer: Answer) -> dict[str, Any]:
-    return {each.name: getattr(answer, each.name) for each in fields(answer)}
 
 
 def _events(closed: Sequence[Ending], at: datetime) -> list[_Event]:

@@ -11,17 +11,16 @@ _ALLOWED = re.compile(r"[A-Za-z0-9_-]*").fullmatch
 _NOT_ALLOWED = re.compile(r"[^A-Za-z0-9_-]")
 
 
-def tags(transmission: Transmission) -> dict[str, str | UUID]:
-    """Name → value in what Resend and SES both take: ASCII letters, digits, `_` and `-`, at most 256 characters.
+def tags(transmission: Transmission) -> tuple[tuple[str, str | UUID], ...]:
+    """(name, value) in what Resend and SES both take: ASCII letters, digits, `_` and `-`, at most 256 characters.
 
     Ids come as they are: JSON writes them more cheaply than `str`.
     """
-    extras: dict[str, str | UUID] = {_clean(name): _clean(value) for name, value in transmission.tags.items()}
-    return extras | {
-        "attempt_id": transmission.attempt_id,
-        "notification_id": transmission.notification_id,
-        "message_type": _clean(transmission.message_type),
-    }
+    return (
+        ("attempt_id", transmission.attempt_id),
+        ("notification_id", transmission.notification_id),
+        ("message_type", _clean(transmission.message_type)),
+    )
 
 
 @lru_cache(maxsize=1024)  # names repeat

@@ -156,7 +156,7 @@ class ResendProvider:
             "to": [transmission.address],
             "subject": message.subject,
             "text": message.body,
-            "tags": [{"name": name, "value": value} for name, value in tags(transmission).items()],
+            "tags": [{"name": name, "value": value} for name, value in tags(transmission)],
         }
         if message.html:
             mail["html"] = message.html

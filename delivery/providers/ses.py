@@ -85,7 +85,7 @@ class SesProvider:
             "FromEmailAddress": self._from,
             "Destination": {"ToAddresses": [transmission.address]},
             "Content": {"Simple": simple},
-            "EmailTags": [{"Name": name, "Value": str(value)} for name, value in tags(transmission).items()],
+            "EmailTags": [{"Name": name, "Value": str(value)} for name, value in tags(transmission)],
         }
 
 

@@ -76,6 +76,6 @@ def _transmission(message: RenderedMessage, address: str, given: dict[str, Any])
         "address": address,
         "message": message,
         "key": f"attempt-{attempt_id}",
-        "callback_url": f"https://mingus.test/webhooks/twilio/status/{attempt_id}",
+        "callback_root": "https://mingus.test/webhooks/twilio/status",
         **given,
     })  # fmt: skip

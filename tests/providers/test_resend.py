@@ -60,9 +60,9 @@ def test_maya_gets_her_mail_with_our_ids_headers_and_key(on_the_wire: ResendProv
 
 def test_tags_hold_nothing_that_resend_would_refuse(on_the_wire: ResendProvider, server: WireServer):
     server.default = answer(200, {"id": "re-1"})
-    on_the_wire.transmit([mail(tags={"campaign": "März 2026!"})], key="k")
+    on_the_wire.transmit([mail(message_type="März 2026!")], key="k")
 
-    assert {"name": "campaign", "value": "M_rz_2026_"} in server.requests[0].json["tags"]
+    assert {"name": "message_type", "value": "M_rz_2026_"} in server.requests[0].json["tags"]
 
 
 def test_a_hundred_mails_are_one_call_and_each_has_its_own_reference(

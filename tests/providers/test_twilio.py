@@ -47,7 +47,7 @@ def test_a_messaging_service_takes_the_place_of_the_number(server: WireServer):
     server.default = answer(201, {"sid": "SM1", "num_segments": "0"})
     twilio = TwilioProvider(given_settings(twilio_base_url=server.url, twilio_messaging_service_sid="MG1"))
 
-    outcome = send(twilio, sms(callback_url=""))[0]
+    outcome = send(twilio, sms(callback_root=""))[0]
 
     assert server.requests[0].form == {
         "To": MAYA_PHONE,

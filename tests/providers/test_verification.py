@@ -81,13 +81,13 @@ def ses(monkeypatch: pytest.MonkeyPatch) -> Any:
     ("+15005550009", "21614"),
 ])  # fmt: skip
 def test_twilio_refuses_its_magic_numbers_as_our_table_says(twilio: Any, number: str, code: str):
-    outcome = twilio.transmit([sms(number, callback_url="")], key="")[0]
+    outcome = twilio.transmit([sms(number, callback_root="")], key="")[0]
 
     assert (outcome.kind, outcome.code) == (CODES[code].kind, code)
 
 
 def test_twilio_takes_a_good_number(twilio: Any):
-    outcome = twilio.transmit([sms("+15005550010", callback_url="")], key="")[0]
+    outcome = twilio.transmit([sms("+15005550010", callback_root="")], key="")[0]
 
     assert (outcome.kind, outcome.reference[:2]) == (ACCEPTED, "SM")
 
@@ -99,7 +99,7 @@ def test_twilio_calls_a_wrong_token_our_misconfiguration():
     wrong = TwilioProvider(
         given_settings(twilio_account_sid=sid, twilio_auth_token="0" * 32, twilio_base_url=None)
     )
-    outcome = wrong.transmit([sms("+15005550010", callback_url="")], key="")[0]
+    outcome = wrong.transmit([sms("+15005550010", callback_root="")], key="")[0]
 
     assert (outcome.kind, outcome.code, outcome.misconfigured) == (REFUSED, "20003", True)
 
