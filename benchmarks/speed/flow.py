@@ -3,7 +3,8 @@
 import os
 import threading
 import time
-from contextlib import closing
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 
 import psutil
@@ -19,10 +20,11 @@ DUE = int(os.environ.get("BENCH_DUE", "60000"))
 WAITING = int(os.environ.get("BENCH_WAITING", "1000000"))
 LOG_ROWS = int(os.environ.get("BENCH_LOG_ROWS", "1000000"))
 SMALL_LOG = 100_000
-WARM = 5000
+WARM = 2000
 SOAK = int(os.environ.get("BENCH_SOAK", "100000"))
 COMPARED = 40_000
-"""Messages over which the throughput beside both logs is measured."""
+"""Messages over which the throughput beside both logs is measured, in so many rounds."""
+ROUNDS = 4
 TICKS = 40
 
 # Copies of one real row with ids of their own and the asked-for times: what the relay's index sees.
@@ -126,26 +128,30 @@ FILLING = "SET session_replication_role = replica; SET maintenance_work_mem = '1
 
 
 def growth(stage: Stage) -> list[Figure]:
-    small = _soak(stage, _grown(stage, SMALL_LOG, keep=False), WARM + COMPARED)
-    large = _soak(stage, _grown(stage, LOG_ROWS, keep=True), SOAK)
-    share = large.rate / small.rate * 100
-    flat = large.late_mb / large.half_mb
+    small, large = (_copied(stage, _grown(stage, rows)) for rows in (SMALL_LOG, LOG_ROWS))
+    seconds = {small: 0.0, large: 0.0}
+    for _ in range(ROUNDS):  # by turns: a machine that is shared is not as quick in one minute as in the next
+        for database in seconds:
+            seconds[database] += _drained(stage, database, COMPARED // ROUNDS)
+    rate = {database: COMPARED // ROUNDS * ROUNDS / spent for database, spent in seconds.items()}
+    memory = _soak(stage, large, SOAK)
+    share, flat = rate[large] / rate[small] * 100, memory.late_mb / memory.half_mb
     return [
         Figure(id="P7", what=f"throughput with {LOG_ROWS:,} rows in the log, of that with {SMALL_LOG:,}", value=share,
                unit="%", target="≥ 90 %", met=share >= 90),
-        Figure(id="P7", what=f"bulk SMS with {SMALL_LOG:,} rows in the log", value=small.rate, unit="messages/s"),
-        Figure(id="P7", what=f"bulk SMS with {LOG_ROWS:,} rows in the log", value=large.rate, unit="messages/s"),
-        Figure(id="P7", what=f"memory of a worker after {SOAK // 10:,} messages", value=large.early_mb, unit="MB"),
-        Figure(id="P7", what=f"… after {SOAK // 2:,}", value=large.half_mb, unit="MB"),
+        Figure(id="P7", what=f"bulk SMS with {SMALL_LOG:,} rows in the log", value=rate[small], unit="messages/s"),
+        Figure(id="P7", what=f"bulk SMS with {LOG_ROWS:,} rows in the log", value=rate[large], unit="messages/s"),
+        Figure(id="P7", what=f"memory of a worker after {SOAK // 10:,} messages", value=memory.early_mb, unit="MB"),
+        Figure(id="P7", what=f"… after {SOAK // 2:,}", value=memory.half_mb, unit="MB"),
         Figure(id="P7", what=f"… after {SOAK:,}, of that after half of them", value=flat, unit="×",
                target="≤ 1.05 ×", met=flat <= 1.05),
     ]  # fmt: skip
 
 
-def _grown(stage: Stage, rows: int, *, keep: bool) -> str:
-    """The database with a log of so many rows; a large one is kept for the next run."""
+def _grown(stage: Stage, rows: int) -> str:
+    """The database with a log of so many rows, kept for the next run and never sent from."""
     database = f"log_{rows}_{schema_mark()}"
-    if not (keep and stage.sql("SELECT 1 FROM pg_database WHERE datname = %s", database)):
+    if not stage.sql("SELECT 1 FROM pg_database WHERE datname = %s", database):
         fresh_database(stage, "growing", PEOPLE)
         stage.sink_reset(0)
         accept_bulk("payment_reminder", REMINDER, 10)
@@ -161,24 +167,22 @@ def _grown(stage: Stage, rows: int, *, keep: bool) -> str:
             stage.sql(FILLING + definition)
         stage.sql("VACUUM ANALYZE")
         stage.use_database("postgres")
-        stage.sql(f"DROP DATABASE IF EXISTS {database} WITH (FORCE)")
         stage.sql(f"ALTER DATABASE growing RENAME TO {database}")
     return database
 
 
-@dataclass(frozen=True, slots=True)
-class Soak:
-    """Messages per second over `COMPARED` of them, and the worker's memory after a tenth, after half and after all: at
-    first its free lists fill, what still grows in the second half is a leak.
-    """
-
-    rate: float
-    early_mb: float
-    half_mb: float
-    late_mb: float
+def _copied(stage: Stage, database: str) -> str:
+    """A copy to send from: what a run before has sent to the same people would count as their last week."""
+    copy = database.replace("log", "grown", 1)
+    stage.use_database("postgres")
+    stage.sql(f"DROP DATABASE IF EXISTS {copy} WITH (FORCE)")
+    stage.sql(f"CREATE DATABASE {copy} TEMPLATE {database} STRATEGY FILE_COPY")
+    return copy
 
 
-def _soak(stage: Stage, database: str, count: int) -> Soak:
+@contextmanager
+def _draining(stage: Stage, database: str, count: int) -> Iterator[psutil.Process]:
+    """`count` messages accepted in the database, and the worker that sends them."""
     stage.use_database(database)
     with closing(redis.Redis.from_url(stage.redis_url)) as store:
         store.flushdb()
@@ -188,14 +192,34 @@ def _soak(stage: Stage, database: str, count: int) -> Soak:
     with stage.workers(
         node("bulk", "sms_daily", "--pool solo"), node("housekeeping", "housekeeping", "--pool solo")
     ) as workers, heartbeats():  # fmt: skip
-        worker = psutil.Process(workers[0].process.pid)
+        yield psutil.Process(workers[0].process.pid)
+
+
+def _drained(stage: Stage, database: str, count: int) -> float:
+    """Seconds for `count` messages, after `WARM` others."""
+    with _draining(stage, database, WARM + count):
+        bulk.await_messages(stage, WARM)
+        began = time.monotonic()
+        bulk.await_messages(stage, WARM + count)
+        return time.monotonic() - began
+
+
+@dataclass(frozen=True, slots=True)
+class Soak:
+    """The worker's memory after a tenth, after half and after all messages: at first its free lists fill, what still
+    grows in the second half is a leak.
+    """
+
+    early_mb: float
+    half_mb: float
+    late_mb: float
+
+
+def _soak(stage: Stage, database: str, count: int) -> Soak:
+    with _draining(stage, database, count) as worker:
 
         def megabytes_after(messages: int) -> float:
             bulk.await_messages(stage, messages)
             return float(worker.memory_info().rss / 2**20)
 
-        bulk.await_messages(stage, WARM)
-        began = time.monotonic()
-        bulk.await_messages(stage, WARM + COMPARED)
-        rate = COMPARED / (time.monotonic() - began)
-        return Soak(rate, megabytes_after(count // 10), megabytes_after(count // 2), megabytes_after(count))
+        return Soak(megabytes_after(count // 10), megabytes_after(count // 2), megabytes_after(count))
