@@ -188,11 +188,11 @@ _after_commit: dict[int, list[Callable[[], None]]] = {}
 
 def after_commit(connection: Connection, action: Callable[[], None]) -> None:
     """Run `action` after the transaction of `transaction()` has committed; at once for any other connection's."""
-    waiting = _after_commit.get(id(connection))
-    if waiting is None:
+    actions = _after_commit.get(id(connection))
+    if actions is None:
         action()
     else:
-        waiting.append(action)
+        actions.append(action)
 
 
 @contextmanager
