@@ -57,9 +57,9 @@ HELD = (
     "  AND n.fence = v.fence AND n.lease_until = {lease_until}::timestamptz AND n.lease_until > now()"
     "  LIMIT 1 FOR NO KEY UPDATE) AS one"
 )
-"""The places of the claims (`held_by`: made together, with one lease) that are still ours, their rows locked until the transaction ends; a lapsed lease
-may have been taken over. The lease's end is compared too: a claim that a server's crash forgot may have been followed by
-another worker's with the same fence.
+"""The places of the claims (`held_by`: made together, under one lease) that are still ours, their rows locked until the
+transaction ends; a lapsed lease may have been taken over. The lease's end is compared too: a claim that a server's crash
+forgot may have been followed by another worker's with the same fence.
 """
 
 
