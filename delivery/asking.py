@@ -44,7 +44,8 @@ PARTS: Mapping[str, str] = {
                weekly_cap, preferred_from, preferred_until) AS told
         FROM preferences WHERE user_id = ANY($1::text[]) AND channel = ANY($2::text[])""",
     # LATERAL with a LIMIT looks each one up: by a join or EXISTS, PostgreSQL would rather read once through all that
-    # was ever sent, or suppressed, while there is little of it, and the plan stays when there is much.
+    # was ever sent, or suppressed, while there is little of it, and the plan stays when there is much. The newest text is
+    # looked for because its pages are in memory anyway.
     "suppressions": """
         SELECT json_build_array(c.channel, c.address_index, s.reason) AS told FROM contact_points c
         CROSS JOIN LATERAL (SELECT reason FROM suppressions WHERE channel = c.channel
@@ -57,7 +58,7 @@ PARTS: Mapping[str, str] = {
         SELECT json_build_array(u.id, t.name) AS told FROM unnest($1::text[]) AS u (id)
         CROSS JOIN unnest($6::text[]) AS t (name) CROSS JOIN LATERAL (SELECT FROM notifications n
             WHERE n.user_id = u.id AND n.sent_at IS NOT NULL AND n.channel = 'sms' AND n.message_type = t.name
-            LIMIT 1) AS one""",
+            ORDER BY n.sent_at DESC LIMIT 1) AS one""",
     "held": HELD.format(ids="$7", fences="$8", lease_until="$9"),
 }
 _QUESTION = Prepared(
