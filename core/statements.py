@@ -47,7 +47,7 @@ def rows(connection: Connection, sql: str | Prepared, parameters: Parameters = N
         return list(cursor.fetchall()) if cursor.description is not None else []
 
 
-def execute(connection: Connection, sql: str, parameters: Parameters = None) -> int:
+def execute(connection: Connection, sql: str | Prepared, parameters: Parameters = None) -> int:
     """Run one statement; the number of rows that it touched."""
     with driver_cursor(connection) as cursor:
         _send(connection, cursor, sql, parameters)

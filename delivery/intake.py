@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
+from functools import partial
 from typing import Any
 from uuid import UUID
 
@@ -13,10 +14,11 @@ from core.database import DATABASE_AWAY, autocommitting
 from core.errors import IdempotencyConflict, InvalidRequest, NotAccepted, UnknownUser
 from core.ids import new_id
 from core.sealing import seal
+from core.steps import in_steps
 from core.values import value
 from delivery import ledger
 from delivery.catalog import MessageType, message_type
-from delivery.content import validate_payload
+from delivery.content import validate_all
 
 MOST_CHARACTERS = 255
 """Of a user's id, an idempotency key, a campaign."""
@@ -77,40 +79,45 @@ def accept_many(
     Requests that are not valid come back as Refused and never hinder the others.
     """
     at = now or utc_now()
-    results: list[Accepted | Refused | None] = [None] * len(requests)
-    drafts: list[ledger.Draft] = []
-    places: list[int] = []
-    for place, request in enumerate(requests):
-        try:
-            drafts.append(_draft(request, at))
-            places.append(place)
-        except InvalidRequest as error:
-            results[place] = Refused(request, error)
+    problems = validate_all(in_steps(requests, _named, error=InvalidRequest))
+    sound = [problem or request for request, problem in zip(requests, problems, strict=True)]
+    drafts = in_steps(sound, partial(_draft, now=at), error=InvalidRequest)
     try:
         with autocommitting() as connection:
-            found = ledger.insert(connection, drafts, relay_after=relay_after)
+            instead = ledger.insert(
+                connection,
+                [each for each in drafts if isinstance(each, ledger.Draft)],
+                relay_after=relay_after,
+            )
     except DATABASE_AWAY as error:
         raise NotAccepted(
             "the database did not confirm the notification: try again, with an idempotency_key so that it can't be stored twice"
         ) from error
-    for place, draft in zip(places, drafts, strict=True):
-        if draft.id not in found:
-            results[place] = Refused(requests[place], UnknownUser("user_id", f"no user {draft.user_id!r}"))
-            continue
-        notification_id, stored_hash = found[draft.id]
-        if stored_hash != draft.content_hash:
-            results[place] = Refused(
-                requests[place],
-                IdempotencyConflict(
-                    f"idempotency_key: {draft.idempotency_key!r} was accepted with other content; use a new key"
-                ),
-            )
-        else:
-            results[place] = Accepted(notification_id, is_new=notification_id == draft.id)
-    return [result for result in results if result is not None]
+    return [_result(request, draft, instead) for request, draft in zip(requests, drafts, strict=True)]
 
 
-def _draft(request: Request, now: datetime) -> ledger.Draft:
+def _result(
+    request: Request, draft: ledger.Draft | InvalidRequest, instead: Mapping[UUID, ledger.Older | None]
+) -> Accepted | Refused:
+    if isinstance(draft, InvalidRequest):
+        return Refused(request, draft)
+    if not instead or draft.id not in instead:
+        return Accepted(draft.id, is_new=True)
+    older = instead[draft.id]
+    if older is None:
+        return Refused(request, UnknownUser("user_id", f"no user {draft.user_id!r}"))
+    if older.content_hash != draft.content_hash:
+        return Refused(
+            request,
+            IdempotencyConflict(
+                f"idempotency_key: {draft.idempotency_key!r} was accepted with other content; use a new key"
+            ),
+        )
+    return Accepted(older.id, is_new=False)
+
+
+def _named(request: Request) -> tuple[MessageType, Mapping[str, Any]]:
+    """The type of a request whose words can be stored, and its payload."""
     row = message_type(request.message_type)
     _check_word("user_id", request.user_id)
     if not isinstance(request.payload, Mapping):
@@ -120,7 +127,11 @@ def _draft(request: Request, now: datetime) -> ledger.Draft:
     for name, word in (("idempotency_key", request.idempotency_key), ("campaign", request.campaign)):
         if word is not None:
             _check_word(name, word)
-    validate_payload(row, request.payload)
+    return row, request.payload
+
+
+def _draft(request: Request, now: datetime) -> ledger.Draft:
+    row = message_type(request.message_type)
     plain = orjson.dumps(dict(request.payload), default=str, option=orjson.OPT_SORT_KEYS)
     deliver_after, expires_at = _times(request, row, now)
     notification_id = new_id()

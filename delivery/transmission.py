@@ -22,7 +22,7 @@ from delivery.loading import Batch, Work
 from delivery.messages import LEASE_OVER, Outcome, RenderedMessage, Transmission
 from delivery.planning import Planned
 from delivery.providers import provider
-from delivery.rendering import render_for
+from delivery.rendering import render_all_for
 from delivery.sealed_calls import seal_call
 from delivery.settlement import Sent
 
@@ -45,15 +45,21 @@ def prepare(
 
     Those whose content can't be rendered come back with the reason and hinder nobody.
     """
-    drafts: list[_Draft] = []
-    broken: list[tuple[Work, InvalidRequest]] = []
-    for each in planned:
-        try:
-            message = render_for(batch, each.work, each.route.channel, now)
-        except InvalidRequest as error:
-            broken.append((each.work, error))
-        else:
-            drafts.append(_Draft(each, message, each.contact_point.address(), new_id()))
+    made = render_all_for(batch, [(each.work, each.route.channel) for each in planned], now)
+    broken = [
+        (p.work, message)
+        for p, message in zip(planned, made, strict=True)
+        if isinstance(message, InvalidRequest)
+    ]
+    ready = [
+        (p, message)
+        for p, message in zip(planned, made, strict=True)
+        if not isinstance(message, InvalidRequest)
+    ]
+    addresses = [p.contact_point.address() for p, _ in ready]
+    drafts = [
+        _Draft(p, message, address, new_id()) for (p, message), address in zip(ready, addresses, strict=True)
+    ]
     return [each for call in _calls(drafts) for each in _opened(call, batch, now.date(), deadline)], broken
 
 

@@ -21,7 +21,7 @@ from delivery.ledger.attempts import (
     other_live_attempts,
 )
 from delivery.ledger.claims import Claimed, announce, claim, release
-from delivery.ledger.drafts import Draft, insert, known_users
+from delivery.ledger.drafts import Draft, Older, insert, known_users
 from delivery.ledger.endings import Answer, Ended, Ending, complete_late, end
 from delivery.ledger.facts import Fact, record_facts
 from delivery.ledger.letters import Letter, bury
@@ -38,6 +38,7 @@ __all__ = [
     "Intent",
     "Letter",
     "Move",
+    "Older",
     "OpenAttempt",
     "announce",
     "bury",

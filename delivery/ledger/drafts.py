@@ -2,12 +2,14 @@
 
 from collections.abc import Collection, Sequence
 from datetime import datetime
+from typing import NamedTuple
 from uuid import UUID
 
 from sqlalchemy import Connection
 
+from core.ids import id_array
 from core.sealing import SealedBytes
-from core.statements import Prepared, from_records, rows
+from core.statements import Prepared, as_records, execute, rows
 from core.values import value
 
 
@@ -29,6 +31,13 @@ class Draft:
     """Why it waits from the first, where it does."""
 
 
+class Older(NamedTuple):
+    """A notification that was accepted before under the same key."""
+
+    id: UUID
+    content_hash: bytes
+
+
 _INSERT = Prepared(
     "insert_drafts",
     "INSERT INTO notifications (id, user_id, message_type, lane, payload_sealed, content_hash, idempotency_key,"
@@ -39,7 +48,7 @@ _INSERT = Prepared(
     " payload_sealed bytea, content_hash bytea, idempotency_key text, campaign text, deliver_after timestamptz,"
     " expires_at timestamptz, reason text)"
     " WHERE EXISTS (SELECT FROM users u WHERE u.id = v.user_id AND u.erased_at IS NULL)"
-    " ON CONFLICT (idempotency_key) WHERE idempotency_key IS NOT NULL DO NOTHING RETURNING id",
+    " ON CONFLICT (idempotency_key) WHERE idempotency_key IS NOT NULL DO NOTHING",
 )
 
 
@@ -53,30 +62,29 @@ def known_users(connection: Connection, user_ids: Collection[str]) -> set[str]:
 
 def insert(
     connection: Connection, drafts: Sequence[Draft], *, relay_after: float
-) -> dict[UUID, tuple[UUID, bytes]]:
-    """Insert all; draft id → (id, content hash) of the row that stands for it, an older one where the key was known.
+) -> dict[UUID, Older | None]:
+    """Insert all; draft id → what was there instead of it, nothing where all of them are new.
 
-    Drafts of users that don't exist, or are erased, are absent from the answer. A writer that meets another's
-    uncommitted key waits for that commit and then finds its row.
+    That is the older row under its key, or None where the user doesn't exist or is erased. A writer that meets
+    another's uncommitted key waits for that commit and then finds its row.
     """
     if not drafts:
         return {}
     in_order = sorted(drafts, key=lambda d: d.idempotency_key or "")  # writers of the same keys never cross
-    inserted = from_records(connection, _INSERT, in_order, relay_after)
-    new = {row[0] for row in inserted}
-    result = {d.id: (d.id, d.content_hash) for d in drafts if d.id in new}
+    inserted = execute(connection, _INSERT, (as_records(in_order), relay_after))
+    return _instead(connection, drafts) if inserted < len(drafts) else {}
+
+
+def _instead(connection: Connection, drafts: Sequence[Draft]) -> dict[UUID, Older | None]:
+    ids = id_array(d.id for d in drafts)
+    new = {i for (i,) in rows(connection, "SELECT id FROM notifications WHERE id = ANY(%s::uuid[])", (ids,))}
     left = [d for d in drafts if d.id not in new]
-    if left:
-        known = known_users(connection, {d.user_id for d in left})
-        older = rows(
-            connection,
-            "SELECT idempotency_key, id, content_hash FROM notifications WHERE idempotency_key = ANY(%s)",
-            ([d.idempotency_key for d in left if d.idempotency_key is not None],),
-        )
-        by_key = {key: (notification_id, bytes(digest)) for key, notification_id, digest in older}
-        result |= {
-            d.id: by_key[d.idempotency_key]
-            for d in left
-            if d.user_id in known and d.idempotency_key is not None
-        }
-    return result
+    known = known_users(connection, {d.user_id for d in left})
+    keys = [d.idempotency_key for d in left if d.idempotency_key is not None]
+    older = rows(
+        connection,
+        "SELECT idempotency_key, id, content_hash FROM notifications WHERE idempotency_key = ANY(%s)",
+        (keys,),
+    )
+    by_key = {key: Older(notification_id, bytes(digest)) for key, notification_id, digest in older}
+    return {d.id: by_key[d.idempotency_key or ""] if d.user_id in known else None for d in left}

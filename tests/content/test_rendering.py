@@ -11,7 +11,7 @@ import pytest
 from core.errors import InvalidRequest
 from core.vocabulary import Channel, Purpose
 from delivery.catalog import catalog
-from delivery.content import Person, preview, render, summary
+from delivery.content import Person, preview, render, render_all, summary
 from delivery.content.stored_templates import latest_version
 from tests.content.for_maya import LINKS, POSTAL_ADDRESS, mail, request_of, sms
 
@@ -249,6 +249,21 @@ def test_somebody_without_a_name_is_greeted_all_the_same(name):
 @pytest.mark.parametrize(("name", "channel"), BY_CHANNEL)
 def test_equal_requests_render_to_equal_bytes(name, channel):
     assert render(request_of(name, channel)) == render(request_of(name, channel))
+
+
+def test_a_mixed_batch_is_rendered_as_one_by_one_and_a_broken_message_hinders_no_other():
+    good = [request_of(name, channel) for name, channel in BY_CHANNEL]
+    own_words = request_of("monthly_report", payload={"template": "Hi {name}", "subject": "For {name}"})
+    too_long = request_of("payment_reminder", Channel.SMS, payload={"template": "W" * 1601})
+    nobody = request_of("payment_reminder", Channel.SMS, payload={"template": "Hi {who}"})
+    made = render_all([*good, too_long, own_words, nobody, *reversed(good)])
+    assert made[: len(good)] == [render(each) for each in good]
+    assert made[-len(good) :] == [render(each) for each in reversed(good)]
+    assert made[len(good) + 1] == render(own_words)
+    for problem, request in ((made[len(good)], too_long), (made[len(good) + 2], nobody)):
+        with pytest.raises(InvalidRequest) as alone:
+            render(request)
+        assert (type(problem), str(problem)) == (alone.type, str(alone.value))
 
 
 PRINT_ALL = """

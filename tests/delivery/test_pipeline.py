@@ -1,5 +1,6 @@
 """One message to one person, from accept to the provider, over the real sandbox."""
 
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -9,7 +10,7 @@ from core.clock import utc_now
 from core.database import transaction
 from core.errors import IdempotencyConflict, InvalidRequest, MissingVariable, UnknownMessageType, UnknownUser
 from core.statements import rows
-from delivery import Request, accept, accept_many, deliver
+from delivery import Accepted, Request, accept, accept_many, deliver
 from delivery.catalog import catalog
 from tests.delivery.stage import person
 
@@ -136,10 +137,35 @@ def test_bad_input_is_refused_with_its_field_and_nothing_is_stored(people, reque
         assert rows(connection, "SELECT count(*) FROM notifications")[0][0] == 0
 
 
-def test_one_bad_request_does_not_hinder_its_neighbours(people):
+def test_each_request_of_a_batch_is_answered_for_itself_and_in_its_place(people):
     people(person("Maya", 101))
-    results = accept_many([alert("user_maya"), alert("user_nobody"), alert("user_maya")])
-    assert [type(each).__name__ for each in results] == ["Accepted", "Refused", "Accepted"]
+    good, now = alert("user_maya"), utc_now()
+    accept(replace(good, idempotency_key="of yesterday"))
+    batch = [
+        (good, "new"),
+        (alert("user_nobody"), UnknownUser),
+        (alert("user_maya", template="{amount} is gone"), MissingVariable),
+        (replace(good, idempotency_key="of today"), "new"),
+        (replace(good, message_type="horoscope"), UnknownMessageType),
+        (replace(good, idempotency_key="of today"), "known"),
+        (replace(good, idempotency_key="of yesterday"), "known"),
+        (
+            replace(alert("user_maya", message="Something else"), idempotency_key="of today"),
+            IdempotencyConflict,
+        ),
+        (replace(good, campaign="two\nlines"), InvalidRequest),
+        (replace(good, deliver_after=now, expires_at=now), InvalidRequest),
+        (good, "new"),
+    ]
+    results = accept_many([request for request, _ in batch])
+    for (request, wanted), result in zip(batch, results, strict=True):
+        if isinstance(result, Accepted):
+            assert ("new" if result.is_new else "known") == wanted
+        else:
+            assert (result.request, type(result.error)) == (request, wanted)
+    assert results[5].notification_id == results[3].notification_id
+    with transaction() as connection:
+        assert rows(connection, "SELECT count(*) FROM notifications") == [(4,)]
 
 
 def test_a_message_for_somebody_without_a_contact_point_is_skipped_with_its_reason(people, provider):

@@ -1,0 +1,24 @@
+"""A batch taken step by step: each step is done for all before the next one begins.
+
+The code and tables of one step stay in the processor's caches while all go through it: two hundred mails are rendered
+so in little more than half of the time that they take one after the other (docs/performance.md).
+"""
+
+from collections.abc import Callable, Sequence
+from typing import Any, TypeVar
+
+Step = Callable[[Any], Any]
+Error = TypeVar("Error", bound=Exception)
+
+
+def in_steps(items: Sequence[Any], *steps: Step, error: type[Error]) -> list[Any | Error]:
+    """What the last step made of each item, in order, or the `error` that a step raised for it: it hinders no other."""
+    made = list(items)
+    for step in steps:
+        for place, item in enumerate(made):
+            if not isinstance(item, error):
+                try:
+                    made[place] = step(item)
+                except error as problem:
+                    made[place] = problem
+    return made
