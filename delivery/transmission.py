@@ -46,19 +46,13 @@ def prepare(
     Those whose content can't be rendered come back with the reason and hinder nobody.
     """
     made = render_all_for(batch, [(each.work, each.route.channel) for each in planned], now)
-    broken = [
-        (p.work, message)
-        for p, message in zip(planned, made, strict=True)
-        if isinstance(message, InvalidRequest)
-    ]
-    ready = [
-        (p, message)
-        for p, message in zip(planned, made, strict=True)
-        if not isinstance(message, InvalidRequest)
-    ]
-    addresses = [p.contact_point.address() for p, _ in ready]
+    pairs = list(zip(planned, made, strict=True))
+    broken = [(each.work, problem) for each, problem in pairs if isinstance(problem, InvalidRequest)]
+    ready = [(each, message) for each, message in pairs if isinstance(message, RenderedMessage)]
+    addresses = [each.contact_point.address() for each, _ in ready]
     drafts = [
-        _Draft(p, message, address, new_id()) for (p, message), address in zip(ready, addresses, strict=True)
+        _Draft(each, message, address, new_id())
+        for (each, message), address in zip(ready, addresses, strict=True)
     ]
     return [each for call in _calls(drafts) for each in _opened(call, batch, now.date(), deadline)], broken
 

@@ -87,4 +87,4 @@ def _instead(connection: Connection, drafts: Sequence[Draft]) -> dict[UUID, Olde
         (keys,),
     )
     by_key = {key: Older(notification_id, bytes(digest)) for key, notification_id, digest in older}
-    return {d.id: by_key[d.idempotency_key or ""] if d.user_id in known else None for d in left}
+    return {d.id: by_key.get(d.idempotency_key or "") if d.user_id in known else None for d in left}
