@@ -133,7 +133,7 @@ def growth(stage: Stage) -> list[Figure]:
     for _ in range(ROUNDS):  # by turns: a machine that is shared is not as quick in one minute as in the next
         for database in seconds:
             seconds[database] += _drained(stage, database, COMPARED // ROUNDS)
-    rate = {database: COMPARED // ROUNDS * ROUNDS / spent for database, spent in seconds.items()}
+    rate = {database: COMPARED / spent for database, spent in seconds.items()}
     memory = _soak(stage, large, SOAK)
     share, flat = rate[large] / rate[small] * 100, memory.late_mb / memory.half_mb
     return [
