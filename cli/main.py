@@ -21,6 +21,7 @@ from cli import (
     up,
 )
 from cli.demo.command import demo
+from cli.erase import erase
 from cli.preview import preview
 from cli.send_time import send_time
 from cli.show import show
@@ -57,6 +58,7 @@ app.add_typer(costs.counters_app, name="counters")
 app.command("settings")(settings_table.settings_table)
 app.command()(show)
 app.command("send-time")(send_time)
+app.command()(erase)
 app.command("audit")(dead_letters.audit)
 app.command("import-jobs")(import_jobs.import_jobs)
 app.command("import-careers")(import_jobs.import_careers)

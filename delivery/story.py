@@ -46,7 +46,7 @@ SELECT n.id, n.user_id, n.message_type, n.lane, n.state, n.reason, n.channel, n.
   (SELECT json_agg(a ORDER BY a.number) FROM (SELECT t.number, t.channel, t.provider, t.template, t.opened_at, t.closed_at,
      t.outcome, t.reference, t.code, t.error_class, t.detail, t.units, COALESCE(t.cost, t.cost_estimate)::text AS cost,
      t.resolved_by, p.id AS point_id, encode(p.address_sealed, 'hex') AS address FROM attempts t
-     JOIN contact_points p ON p.id = t.contact_point_id WHERE t.notification_id = n.id) a),
+     LEFT JOIN contact_points p ON p.id = t.contact_point_id WHERE t.notification_id = n.id) a),
   (SELECT json_agg(e ORDER BY e.at) FROM (SELECT at, kind, channel, provider, code, is_machine FROM delivery_events
      WHERE notification_id = n.id) e),
   (SELECT json_agg(d ORDER BY d.at) FROM (SELECT at, reason, attempts, settled_at, settled_as FROM dead_letters
@@ -138,7 +138,11 @@ def sentence(reason: str) -> str:
 
 
 def _attempt(attempt: Mapping[str, Any]) -> list[Happening]:
-    address = mask(unseal(bytes.fromhex(attempt["address"]), place=ADDRESS_PLACE, row=attempt["point_id"]))
+    address = (
+        mask(unseal(bytes.fromhex(attempt["address"]), place=ADDRESS_PLACE, row=attempt["point_id"]))
+        if attempt["point_id"]
+        else "an address that was erased"
+    )
     opened = Happening(
         _at(attempt["opened_at"]),
         f"try {attempt['number']}",

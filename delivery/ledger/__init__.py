@@ -7,6 +7,8 @@ drafts    what is accepted                    claims   who may work on it, until
 attempts  the intent to call, and its end     moves    from state to state, by the claim's holder or by proof
 facts     the delivery events                 letters  the dead letters
 endings   an attempt's end, its notification's move and its event, in one statement
+waiting   what waits of a campaign or for a person, put off or withdrawn
+forgetting  the words of messages, taken out for good
 """
 
 from delivery.ledger.attempts import (
@@ -24,8 +26,10 @@ from delivery.ledger.claims import Claimed, announce, claim, release
 from delivery.ledger.drafts import Draft, Older, insert, known_users
 from delivery.ledger.endings import Answer, Ended, Ending, complete_late, end
 from delivery.ledger.facts import Fact, record_facts
+from delivery.ledger.forgetting import forget_calls, replace_payloads, with_payload
 from delivery.ledger.letters import Letter, bury
 from delivery.ledger.moves import Move, mark_doubled, move, move_by_proof, states
+from delivery.ledger.waiting import withdraw_from
 
 __all__ = [
     "Answer",
@@ -49,6 +53,7 @@ __all__ = [
     "earlier_attempts",
     "end",
     "end_attempt",
+    "forget_calls",
     "insert",
     "known_users",
     "mark_doubled",
@@ -58,5 +63,8 @@ __all__ = [
     "other_live_attempts",
     "record_facts",
     "release",
+    "replace_payloads",
     "states",
+    "with_payload",
+    "withdraw_from",
 ]

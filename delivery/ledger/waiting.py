@@ -1,5 +1,7 @@
 """What waits of a campaign: put off while it is paused, called back when it goes on, withdrawn when it is cancelled.
 
+Likewise what waits for a person who is to be forgotten is withdrawn.
+
 What a worker holds already goes out; what it defers is met by the next call.
 """
 
@@ -17,6 +19,11 @@ UPDATE notifications SET deliver_after = deliver_after + %(by)s::interval, expir
 WHERE campaign = %(campaign)s AND state = 'accepted' AND (reason = 'campaign_paused') = %(held)s
 """
 
+_WITHDRAW = (
+    "UPDATE notifications SET state = 'skipped', reason = %s, lease_until = NULL, final_at = now(), updated_at = now()"
+    " WHERE state = 'accepted'"
+)
+
 
 def put_off(connection: Connection, campaign: str) -> int:
     """Nothing of it becomes due until `call_back`; how many were put off now."""
@@ -30,12 +37,12 @@ def call_back(connection: Connection, campaign: str) -> int:
 
 def withdraw(connection: Connection, campaign: str) -> int:
     """What waits is never sent; how many."""
-    return execute(
-        connection,
-        "UPDATE notifications SET state = 'skipped', reason = %s, lease_until = NULL, final_at = now(),"
-        " updated_at = now() WHERE campaign = %s AND state = 'accepted'",
-        (CANCELLED, campaign),
-    )
+    return execute(connection, f"{_WITHDRAW} AND campaign = %s", (CANCELLED, campaign))
+
+
+def withdraw_from(connection: Connection, user_id: str, *, reason: str) -> int:
+    """What waits for a person is never sent, because of `reason`; how many."""
+    return execute(connection, f"{_WITHDRAW} AND user_id = %s", (reason, user_id))
 
 
 def _shift(connection: Connection, campaign: str, *, by: str, held: bool, reason: str) -> int:
