@@ -22,6 +22,7 @@ from cli import (
 )
 from cli.demo.command import demo
 from cli.erase import erase
+from cli.export import export
 from cli.preview import preview
 from cli.send_time import send_time
 from cli.show import show
@@ -59,6 +60,7 @@ app.command("settings")(settings_table.settings_table)
 app.command()(show)
 app.command("send-time")(send_time)
 app.command()(erase)
+app.command()(export)
 app.command("audit")(dead_letters.audit)
 app.command("import-jobs")(import_jobs.import_jobs)
 app.command("import-careers")(import_jobs.import_careers)

@@ -12,7 +12,7 @@ from core.errors import InvalidRequest, InvalidSignature
 from core.settings import settings
 from delivery.archive_stores import ArchiveAway, store
 
-__all__ = ["ArchiveAway", "erase", "key_of", "link_to", "purge", "read", "report_key", "write"]
+__all__ = ["ArchiveAway", "erase", "key_of", "keys_of", "link_to", "purge", "read", "report_key", "write"]
 
 PLACE = "archive.page"
 PURPOSE = "report"
@@ -71,9 +71,14 @@ def read(key: str) -> str | None:
     return None if sealed is None else keyring().open(sealed, place=PLACE, row=key).decode()
 
 
+def keys_of(user_id: str) -> list[str]:
+    """The keys of all that is archived of a person."""
+    return sorted(store().keys(_prefix(user_id)))
+
+
 def erase(user_id: str) -> int:
     """Deletes all that is archived of a person; how many pages that were."""
-    return _delete(list(store().keys(_prefix(user_id))))
+    return _delete(keys_of(user_id))
 
 
 def purge(before: str) -> int:

@@ -15,12 +15,12 @@ from core.database import transaction
 from core.errors import UnknownUser
 from core.sealing import seal
 from core.statements import execute, rows
-from core.vocabulary import Channel
 from delivery import archive, audit, ledger
 from delivery.archive_stores import ArchiveAway
 from delivery.audit import Act
 from delivery.intake import PAYLOAD_PLACE
 from delivery.interrupted import SAME_KEY_FOR
+from delivery.people import own_addresses
 from delivery.policies.reasons import Reason
 from delivery.suppressions import SuppressionRequest, suppress
 
@@ -111,13 +111,7 @@ def _mark(connection: Connection, user_id: str) -> int:
 
     An address that somebody else has too stays theirs.
     """
-    own = rows(
-        connection,
-        "SELECT channel, address_index FROM contact_points c WHERE user_id = %s AND NOT EXISTS (SELECT FROM"
-        " contact_points o WHERE o.channel = c.channel AND o.address_index = c.address_index AND o.user_id <> c.user_id)",
-        (user_id,),
-    )
-    addresses = [(Channel(channel), bytes(index)) for channel, index in own]
+    addresses = own_addresses(connection, user_id)
     suppress(
         connection,
         [

@@ -12,7 +12,7 @@ from core.errors import InvalidRequest
 from core.ids import new_id
 from core.sealing import seal
 from core.settings import settings
-from core.statements import insert_rows
+from core.statements import insert_rows, rows
 from core.vocabulary import Channel
 from delivery import consents, pumping
 from delivery.channels import CHANNELS, Address
@@ -95,3 +95,14 @@ def _contact_point(point_id: UUID, user_id: str, channel: Channel, address: Addr
         address_index(channel, address.normal), address.country, address.region, ",".join(address.zones),
         address.domain,
     )  # fmt: skip
+
+
+def own_addresses(connection: Connection, user_id: str) -> list[tuple[Channel, bytes]]:
+    """The person's addresses by channel and blind index, without those that somebody else has too."""
+    found = rows(
+        connection,
+        "SELECT channel, address_index FROM contact_points c WHERE user_id = %s AND NOT EXISTS (SELECT FROM"
+        " contact_points o WHERE o.channel = c.channel AND o.address_index = c.address_index AND o.user_id <> c.user_id)",
+        (user_id,),
+    )
+    return [(Channel(channel), bytes(index)) for channel, index in found]
