@@ -17,6 +17,7 @@ from core.vocabulary import Channel
 from delivery import consents, pumping
 from delivery.channels import CHANNELS, Address
 from delivery.consents import ConsentEntry
+from delivery.ledger import known_users
 from delivery.loading import ADDRESS_PLACE, NAME_PLACE
 from delivery.policies.places import zone_exists
 from delivery.pumping import NewNumber
@@ -47,7 +48,7 @@ def add_people(connection: Connection, people: Sequence[NewPerson], *, known: bo
 
     New numbers abroad are held to a pace per block of numbers (InvalidAddress too), unless these are people who are
     `known` already, as in an import. An id that exists keeps its row; a new address of an existing person becomes a
-    further contact point.
+    further contact point. Nothing is written of those whose data was erased under that id: they stay erased.
     """
     for person in people:
         if person.time_zone and not zone_exists(person.time_zone):
@@ -64,6 +65,8 @@ def add_people(connection: Connection, people: Sequence[NewPerson], *, known: bo
             for p in people
         ],
     )  # fmt: skip
+    there = known_users(connection, {person.id for person in people})
+    people = [person for person in people if person.id in there]
     reserved = settings().environment != "production"
     points = [
         (person.id, channel, CHANNELS[channel].address(raw, reserved=reserved))

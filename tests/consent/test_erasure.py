@@ -181,6 +181,18 @@ def test_an_archive_that_is_away_hinders_no_erasure_and_the_next_sweep_takes_its
     assert archive.read(archive.report_key(maya, "2025-07")) is None
 
 
+def test_an_import_that_still_knows_her_brings_nothing_back(maya, people):
+    erasure.erase(maya, actor="ines")
+    before = ask("SELECT count(*) FROM consents")
+    people(person("Maya", 101), person("Amir", 103))
+    assert ask("SELECT name_sealed FROM users WHERE id = %s", maya) == [(None,)]
+    assert ask("SELECT DISTINCT user_id FROM contact_points ORDER BY user_id") == [
+        ("user_amir",),
+        ("user_noor",),
+    ]
+    assert ask("SELECT count(*) FROM consents WHERE user_id <> 'user_amir'") == before
+
+
 def test_the_command_asks_before_it_erases_and_says_what_is_gone(maya):
     mingus("erase", maya, code=1)  # nobody answered the question
     assert ask("SELECT erased_at FROM users WHERE id = %s", maya) == [(None,)]
