@@ -22,7 +22,7 @@ from delivery.suppressions import address_index
 from tests.consent.test_commands import mingus
 from tests.delivery.stage import person
 
-pytestmark = pytest.mark.usefixtures("redis")
+pytestmark = pytest.mark.usefixtures("redis", "empty_archive")
 
 HANDLED_SEALED = {
     ("users", "name_sealed"),

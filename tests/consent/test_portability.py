@@ -19,7 +19,7 @@ from tests.consent.test_erasure import ask, said
 from tests.consent.test_receipts import NOW
 from tests.delivery.stage import person
 
-pytestmark = pytest.mark.usefixtures("redis")
+pytestmark = pytest.mark.usefixtures("redis", "empty_archive")
 
 
 @pytest.fixture
