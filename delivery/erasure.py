@@ -129,11 +129,14 @@ def _mark(connection: Connection, user_id: str) -> int:
 
 
 def _empty(connection: Connection, user_id: str, now: datetime) -> tuple[int, int, int]:
-    """What waits is withdrawn and all that was said is taken out; how many messages, payloads and calls."""
+    """What waits is withdrawn and all that was said is taken out; how many messages, payloads and calls.
+
+    Attempts before notifications, in the order in which settling locks them: neither waits for the other in a circle.
+    """
+    calls = ledger.forget_calls(connection, user_id, settled_before=now - SAME_KEY_FOR)
     withdrawn = ledger.withdraw_from(connection, user_id, reason=Reason.USER_ERASED)
     full = ledger.with_payload(connection, user_id)
     ledger.replace_payloads(connection, {each: seal(b"{}", place=PAYLOAD_PLACE, row=each) for each in full})
-    calls = ledger.forget_calls(connection, user_id, settled_before=now - SAME_KEY_FOR)
     return withdrawn, len(full), calls
 
 

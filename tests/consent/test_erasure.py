@@ -1,5 +1,7 @@
 """GDPR 17: what names a person or was said to them goes, what proves lawful acting stays, and nobody writes to them again."""
 
+import time
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from typing import Any
 
@@ -143,6 +145,30 @@ def test_a_call_that_may_be_repeated_keeps_its_words_until_its_outcome_is_known(
     erasure.sweep(utc_now() + timedelta(hours=24))
     assert ask("SELECT count(*) FROM attempts WHERE rendered_sealed IS NOT NULL") == [(0,)]
     assert payload_of(batch[1].notification_id) == example
+
+
+def test_an_erasure_amid_her_messages_harms_none_and_ends_them(maya, configure, provider):
+    configure(
+        MINGUS_LIMIT_CRITICAL_FINANCIAL_SMS="10000", MINGUS_USER_DAILY_LIMIT_CRITICAL_FINANCIAL="1000",
+        MINGUS_TWILIO_BASE_URL=provider.url,
+    )  # fmt: skip
+    alerts = [said("critical_financial") for _ in range(120)]
+    chunks = [alerts[start : start + 5] for start in range(0, len(alerts), 5)]
+    with ThreadPoolExecutor(4) as workers:
+        reports = [workers.submit(deliver, chunk) for chunk in chunks]
+        while len(provider.messages()) < 10:
+            time.sleep(0.01)
+        erasure.erase(maya, actor="ines")
+    for each in reports:
+        each.result()
+    erasure.sweep(utc_now() + timedelta(hours=24))
+    became = dict(ask("SELECT state, count(*) FROM notifications GROUP BY state"))
+    assert became.keys() == {"sent", "skipped"}
+    assert became["sent"] == len(provider.messages())
+    assert ask("SELECT count(*) FROM attempts WHERE closed_at IS NULL OR rendered_sealed IS NOT NULL") == [
+        (0,)
+    ]
+    assert all(payload_of(each) == {} for each in alerts)
 
 
 def test_what_was_accepted_in_the_very_moment_is_swept_and_old_erasures_rest(maya):
