@@ -42,7 +42,7 @@ def _checked(asked: Asked) -> Asked:
 
 
 def _begun_for_anybody(asked: Asked) -> Making | None:
-    """None for a mail without words of its own: its template was tried when it was stored."""
+    """With the payload's own words looked at. None where that is all: a mail's template was tried when it was stored."""
     row, payload = asked
     texted = row.allows(Channel.SMS)
     if not texted and "template" not in payload and "subject" not in payload:
