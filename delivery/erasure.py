@@ -67,12 +67,13 @@ class Erased:
     """Archived reports; None when the archive did not answer: the next sweep deletes them."""
 
 
-def erase(user_id: str, *, actor: str, now: datetime | None = None) -> Erased:
+def erase(user_id: str, *, actor: str) -> Erased:
     """Erase a person for good, with an entry in the audit chain; UnknownUser. Doing it twice is doing it once.
 
-    From the commit on nothing new is sent to them: what is under way with a provider can't be called back.
+    From the commit on nothing is judged fit to be sent to them. What had passed before and is in a worker's hands can't
+    be called back, nor the repeat of a call whose outcome is not known.
     """
-    at = now or utc_now()
+    at = utc_now()
     with transaction() as connection:
         if not rows(connection, "SELECT FROM users WHERE id = %s FOR UPDATE", (user_id,)):
             raise UnknownUser("user", f"no user {user_id!r}")

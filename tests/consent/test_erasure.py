@@ -1,27 +1,35 @@
 """GDPR 17: what names a person or was said to them goes, what proves lawful acting stays, and nobody writes to them again."""
 
 import time
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from datetime import timedelta
+from datetime import date, datetime, timedelta
+from decimal import Decimal
 from typing import Any
+from uuid import UUID
 
 import orjson
 import pytest
+from sqlalchemy import Table, insert
 
 from core.clock import utc_now
-from core.database import transaction
+from core.database import session, transaction
 from core.errors import UnknownUser
+from core.ids import new_id
 from core.models import Base, Sealed
 from core.sealing import unseal
 from core.statements import rows
-from core.vocabulary import Channel
-from delivery import Request, accept, accept_many, archive, audit, deliver, erasure
+from core.vocabulary import Channel, EventKind
+from delivery import Request, accept, accept_many, archive, audit, deliver, erasure, inbound
 from delivery.archive_stores import ArchiveAway
 from delivery.catalog import catalog
 from delivery.intake import PAYLOAD_PLACE
+from delivery.messages import DeliveryEvent
+from delivery.receipts import receive
 from delivery.story import story_of
 from delivery.suppressions import address_index
 from tests.consent.test_commands import mingus
+from tests.consent.test_receipts import NOW
 from tests.delivery.stage import person
 
 pytestmark = pytest.mark.usefixtures("redis", "empty_archive")
@@ -43,6 +51,20 @@ KEPT_SEALED = {
 }
 
 
+SAMPLES: dict[type, Callable[[], Any]] = {
+    str: lambda: "x",
+    int: lambda: 1,
+    float: lambda: 0.5,
+    bool: lambda: True,
+    Decimal: lambda: Decimal(1),
+    UUID: new_id,
+    date: lambda: utc_now().date(),
+    datetime: utc_now,
+    list: lambda: [1],
+    dict: dict,
+}
+
+
 def ask(sql: str, *parameters: Any) -> list[Any]:
     with transaction() as connection:
         return rows(connection, sql, parameters)
@@ -52,6 +74,17 @@ def said(name: str, user: str = "user_maya", **given: Any) -> Any:
     return accept(
         Request(user_id=user, message_type=name, payload=dict(catalog()[name].example), **given)
     ).notification_id
+
+
+def written_from(phone: str) -> DeliveryEvent:
+    """A text from `phone`, received."""
+    form = {"From": phone, "Body": "who is this?"}
+    event = DeliveryEvent(
+        "twilio", EventKind.RECEIVED, f"SM{phone}", NOW, reference=f"SM{phone}", address=phone, text=form["Body"],
+        raw=form,
+    )  # fmt: skip
+    receive([event])
+    return event
 
 
 def payload_of(notification_id: Any) -> Any:
@@ -78,6 +111,34 @@ def test_every_table_about_a_person_and_every_sealed_column_has_its_rule():
     assert sealed == HANDLED_SEALED | KEPT_SEALED
 
 
+def a_row(table: Table, user_id: str) -> dict[str, Any]:
+    """The least that a row of the table needs."""
+    needed = [c for c in table.columns if not c.nullable and c.server_default is None]
+    return {c.name: user_id if c.name == "user_id" else SAMPLES[c.type.python_type]() for c in needed}
+
+
+def test_every_table_that_loses_her_rows_loses_them_all_and_nobody_elses(maya):
+    tables = [Base.metadata.tables[name] for name in erasure.GONE if name != "contact_points"]
+    with session() as orm:
+        for table in tables:
+            for user in (maya, "user_noor"):
+                orm.execute(insert(table).values(a_row(table, user)))
+    assert erasure.erase(maya, actor="ines").rows == len(tables) + 2
+    for name in erasure.GONE:
+        assert ask(f"SELECT user_id FROM {name} WHERE user_id = %s", maya) == []
+        assert ask(f"SELECT DISTINCT user_id FROM {name}") == [("user_noor",)]
+
+
+def test_what_she_wrote_to_us_is_gone_and_what_came_from_a_shared_phone_stays(people, provider):
+    people(person("Maya", 101), person("Noor", 102), person("Amir", 102))
+    for number in ("+15125550101", "+15125550102"):
+        inbound.handle(written_from(number))
+    erasure.erase("user_maya", actor="ines")
+    erasure.erase("user_amir", actor="ines")
+    left = ask("SELECT address_index FROM inbound_messages")
+    assert [bytes(index) for (index,) in left] == [address_index(Channel.SMS, "+15125550102")]
+
+
 def test_what_was_known_of_maya_is_gone_and_what_was_done_can_still_be_proven(maya):
     sent = said("critical_financial")
     deliver([sent])
@@ -85,8 +146,6 @@ def test_what_was_known_of_maya_is_gone_and_what_was_done_can_still_be_proven(ma
     consents = ask("SELECT id FROM consents WHERE user_id = %s ORDER BY id", maya)
     done = erasure.erase(maya, actor="ines")
     assert (done.withdrawn, done.payloads, done.calls, done.marks, done.pages) == (1, 2, 1, 2, 0)
-    for table in erasure.GONE:
-        assert ask(f"SELECT count(*) FROM {table} WHERE user_id = %s", maya) == [(0,)]
     assert ask("SELECT name_sealed, time_zone, state, birthday FROM users WHERE id = %s", maya) == [
         (None, None, "", None)
     ]

@@ -9,14 +9,10 @@ from core.database import transaction
 from core.errors import UnknownUser
 from core.ids import new_id
 from core.statements import execute
-from core.vocabulary import EventKind
 from delivery import archive, deliver, erasure, inbound
-from delivery.messages import DeliveryEvent
 from delivery.portability import TABLES, about
-from delivery.receipts import receive
 from tests.consent.test_commands import mingus
-from tests.consent.test_erasure import ask, said
-from tests.consent.test_receipts import NOW
+from tests.consent.test_erasure import ask, said, written_from
 from tests.delivery.stage import person
 
 pytestmark = pytest.mark.usefixtures("redis", "empty_archive")
@@ -55,14 +51,8 @@ def test_maya_gets_her_profile_addresses_messages_consents_and_finances_and_noth
 
 def test_what_she_wrote_is_hers_unless_it_came_from_a_phone_that_others_have_too(maya, people):
     people(person("Amir", 103, phone="+15125550102"))
-    for number, phone in enumerate(("+15125550101", "+15125550102")):
-        form = {"From": phone, "Body": "who is this?"}
-        event = DeliveryEvent(
-            "twilio", EventKind.RECEIVED, f"SM{number}", NOW, reference=f"SM{number}", address=phone,
-            text=form["Body"], raw=form,
-        )  # fmt: skip
-        receive([event])
-        inbound.handle(event)
+    for phone in ("+15125550101", "+15125550102"):
+        inbound.handle(written_from(phone))
     written = {
         user: about(user, actor="ines")["inbound_messages"] for user in (maya, "user_noor", "user_amir")
     }
